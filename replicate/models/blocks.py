@@ -1,0 +1,145 @@
+"""The few pieces that most of the networks share. Everything else stands in its paper's own file."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from replicate.errors import UserError
+
+BN_MOMENTUM = 0.1  # torch counts from the other end: the papers' Caffe and Torch7 models keep 0.9 of the old value
+
+
+def check_images(images: Tensor, in_channels: int, min_size: int) -> None:
+    """Refuse a batch the network cannot take: not (batch, in_channels, height, width), or under `min_size` pixels."""
+    if images.dim() != 4 or images.shape[1] != in_channels:
+        raise UserError(f"expected images of shape (batch, {in_channels}, height, width), got {tuple(images.shape)}")
+    if min(images.shape[2:]) < min_size:
+        height, width = images.shape[2:]
+        raise UserError(f"images of {height}x{width} pixels are too small: the smallest size that works is {min_size}")
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times the width factor, rounded, at least 1."""
+    return max(1, round(channels * width))
+
+
+def conv(
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
+) -> nn.Conv2d:
+    """A convolution padded to keep the map's size at stride 1; no bias, since batch normalisation follows."""
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
+
+
+def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution and batch normalisation, no activation. Submodules: conv, bn."""
+    return nn.Sequential(
+        OrderedDict(
+            conv=conv(in_channels, out_channels, kernel, stride, groups),
+            bn=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
+        )
+    )
+
+
+class Residual(nn.Module):
+    """y = activation(shortcut(x) + branch(x)), the block of every residual network here.
+
+    He et al. 2015, equation 1. A path study may replace `branch`; a plain network has shortcut None.
+    """
+
+    def __init__(
+        self, branch: nn.Module, shortcut: nn.Module | None = None, activation: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.activation = activation if activation is not None else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.branch(x)
+        if self.shortcut is not None:
+            out = out + self.shortcut(x)
+        return self.activation(out)
+
+
+class ZeroPadShortcut(nn.Module):
+    """Option A: every `stride`-th pixel, new channels filled with zeros; no parameters (He et al. 2015, section 3.3).
+
+    The zeros are appended after the copied channels, as fb.resnet.torch does.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.new_channels, self.stride = out_channels - in_channels, stride
+        if self.new_channels < 0:
+            raise ValueError(f"option A cannot narrow {in_channels} channels to {out_channels}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
+
+
+class Classifier(nn.Module):
+    """Stem, stages, global average pool, fully connected layer: the outline of most networks after 2014.
+
+    `stages` is a Sequential of Sequentials of blocks, so that a study can walk and replace the blocks.
+    Input (batch, in_channels, height, width), output logits (batch, num_classes).
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        stages: nn.Sequential,
+        features: int,
+        num_classes: int,
+        in_channels: int,
+        min_size: int,
+        final: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.min_size = in_channels, min_size
+        self.stem, self.stages = stem, stages
+        self.final = final if final is not None else nn.Identity()  # the pre-activation family ends in BN, ReLU
+        self.fc = nn.Linear(features, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        check_images(images, self.in_channels, self.min_size)
+        maps = self.final(self.stages(self.stem(images)))
+        return self.fc(torch.mean(maps, dim=(2, 3)))
+
+
+BlockBuilder = Callable[[int, int, int], nn.Module]
+"""(in_channels, out_channels, stride) -> block"""
+
+
+def stage(build: BlockBuilder, blocks: int, in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """`blocks` blocks in a row; the first one changes the width and takes the stride."""
+    rest = (build(out_channels, out_channels, 1) for _ in range(blocks - 1))
+    return nn.Sequential(build(in_channels, out_channels, stride), *rest)
+
+
+def imagenet_stem(in_channels: int, width: int) -> nn.Sequential:
+    """7x7 convolution with stride 2, BN, ReLU, 3x3 max pooling with stride 2: maps of a quarter of the size.
+
+    Torch's padding of the pool (He et al.'s Caffe model pads at the far edge only).
+    """
+    return nn.Sequential(
+        OrderedDict(
+            conv=conv(in_channels, width, 7, stride=2),
+            bn=nn.BatchNorm2d(width, momentum=BN_MOMENTUM),
+            relu=nn.ReLU(inplace=True),
+            pool=nn.MaxPool2d(3, stride=2, padding=1),
+        )
+    )
+
+
+def small_stem(in_channels: int, width: int) -> nn.Sequential:
+    """3x3 convolution, BN, ReLU at full size: the stem for CIFAR and the bundled images."""
+    return nn.Sequential(
+        OrderedDict(
+            conv=conv(in_channels, width, 3),
+            bn=nn.BatchNorm2d(width, momentum=BN_MOMENTUM),
+            relu=nn.ReLU(inplace=True),
+        )
+    )
