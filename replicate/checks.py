@@ -1,0 +1,45 @@
+"""What must hold before a sweep may begin, so that a bad input costs one line and no work."""
+
+from collections.abc import Sequence
+
+from replicate.errors import UserError
+from replicate.experiment import Experiment, Run
+from replicate.papers import load_paper
+from replicate.studies import STUDIES
+
+
+def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """Every name is known, every network can be built, the data are there. Raises UserError."""
+    check_paper(experiment, runs)
+    if not STUDIES[experiment.settings.study].trains:
+        return
+    from replicate.data.loaders import check_data
+    from replicate.training.fit import micro_batch
+    from replicate.training.init import initialiser
+    from replicate.training.network import count_network
+
+    distinct = {run.variant: run.config for run in runs}
+    for config in distinct.values():
+        assert config.data is not None
+        assert config.recipe is not None
+        assert config.trainer is not None
+        count_network(config.model, config.data)
+        initialiser(config.recipe.init)
+        micro_batch(config.recipe, config.trainer)
+    for data in {config.data for config in distinct.values() if config.data is not None}:
+        check_data(data)
+
+
+def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """The table, its rows and claims exist in the paper's data."""
+    settings = experiment.settings
+    paper = load_paper(settings.paper)
+    if settings.table not in paper.tables:
+        raise UserError(f"{experiment.name}: paper {settings.paper} has no table '{settings.table}'")
+    rows = {row.variant for row in paper.tables[settings.table].rows}
+    for run in runs:
+        if run.row is not None and run.row not in rows:
+            raise UserError(f"{experiment.name}: table {settings.table} has no row '{run.row}'")
+    missing = set(settings.claims) - {claim.id for claim in paper.claims}
+    if missing:
+        raise UserError(f"{experiment.name}: paper {settings.paper} makes no claim '{min(missing)}'")

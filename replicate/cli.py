@@ -1,0 +1,187 @@
+"""The command line: list, show, run, cost, plan, report, verdicts. Each command imports what it needs, when it runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from replicate.errors import UserError
+
+if TYPE_CHECKING:
+    from replicate.experiment import Experiment
+    from replicate.records import Record, RunStore
+
+app = typer.Typer(
+    name="replicate",
+    help="Classic convolutional-network papers: the paper's table beside your own numbers, with an honest verdict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+ExperimentName = Annotated[str, typer.Argument(metavar="EXP", help="An experiment, as `replicate list` names them.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. scale=smoke seed=0")]
+RESULTS = Path("results")
+
+
+@app.command("list")
+def list_experiments(as_json: AsJson = False) -> None:
+    """List the experiments: paper, table, study, scales, cost and what has been run."""
+    from replicate.catalogue import catalogue
+
+    summaries = [entry.summary(RESULTS) for entry in catalogue()]
+    if as_json:
+        print(json.dumps(summaries, indent=2))
+        return
+    for summary in summaries:
+        done = ", ".join(f"{scale}: {count} runs" for scale, count in summary["records"].items()) or "nothing run"
+        print(f"{summary['name']}  [{summary['paper']}/{summary['table']}, {summary['study']}]  {done}")
+        print(f"    {summary['question']}")
+        print(f"    {' · '.join(summary['scales'])}   cost: {summary['cost']}")
+
+
+@app.command()
+def show(name: ExperimentName) -> None:
+    """Show one experiment: its header, the paper's table, the variants and the deviations at each scale."""
+    from replicate.catalogue import find
+    from replicate.describe import describe
+
+    print(describe(find(name)))
+
+
+@app.command()
+def run(name: ExperimentName, overrides: Overrides = None) -> None:
+    """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
+    from replicate.launch import run_experiment
+    from replicate.records import RunStore
+
+    words = overrides or []
+    sweep = run_experiment(name, words)
+    store = RunStore(sweep.experiment.runs_dir)
+    tell(sweep.experiment, store, words)
+    say(f"{len(sweep.runs)} runs: {sweep.done_before} were done before, {len(sweep.failed)} failed")
+    for failed in sweep.failed:
+        say(f"failed: {failed.variant} seed {failed.seed}, see {store.folder(failed.id) / 'error.txt'}")
+    if sweep.failed:
+        raise typer.Exit(1)
+
+
+def tell(experiment: "Experiment", store: "RunStore", words: list[str], quiet: bool = False) -> None:
+    """Print the report of an experiment; write results/ when its plan is complete and as its file declares it."""
+    from rich.console import Console
+
+    from replicate.report import available_records, report, terminal
+
+    records = available_records(experiment, store, RESULTS)
+    declared = as_declared(words)
+    findings, verdicts = report(experiment, records, RESULTS if declared and complete(experiment, records) else None)
+    if not quiet:
+        Console().print(terminal(findings, verdicts))
+    if not declared:
+        say("overrides differ from the experiment's file: nothing is written to results/")
+    elif findings.missing:
+        say(f"{len(findings.missing)} of {len(findings.runs)} runs are missing: nothing is written to results/")
+
+
+def complete(experiment: "Experiment", records: "list[Record]") -> bool:
+    return {run.id for run in experiment.runs()} <= {record.id for record in records}
+
+
+def say(text: str) -> None:
+    print(f"replicate: {text}", file=sys.stderr)
+
+
+def as_declared(words: list[str]) -> bool:
+    """Whether the overrides leave what the experiment's file says untouched, so that results/ may take the outcome."""
+    harmless = ("scale=", "runs_dir=", "wandb=", "launcher=", "machine.", "data.root=", "data.download=", "hydra.")
+    return all(word.startswith(harmless) for word in words)
+
+
+@app.command()
+def cost(
+    model: Annotated[str, typer.Argument(help="A network, as replicate.models names them.")],
+    options: Annotated[list[str] | None, typer.Argument(metavar="[OPTION=VALUE]...")] = None,
+    input_shape: Annotated[str, typer.Option("--input", help="Channels, height and width.")] = "3x224x224",
+    as_json: AsJson = False,
+) -> None:
+    """Count a network's parameters and multiply-adds, exactly."""
+    import yaml
+
+    from replicate.counting import count
+
+    pairs = [word.partition("=") for word in options or []]
+    wrong = [key for key, sign, _ in pairs if not sign]
+    if wrong:
+        raise UserError(f"'{wrong[0]}' is not of the form option=value")
+    found = count(model, parse_shape(input_shape), **{key: yaml.safe_load(value) for key, _, value in pairs})
+    if as_json:
+        print(json.dumps({"model": model, "parameters": found.parameters, "multiply_adds": found.multiply_adds}))
+    else:
+        print(f"{model}: {found.parameters:,} parameters, {found.multiply_adds:,} multiply-adds on {input_shape}")
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    parts = text.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UserError(f"--input is channels x height x width, as 3x224x224, not '{text}'")
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+@app.command()
+def plan(
+    name: ExperimentName,
+    overrides: Overrides = None,
+    scale: Annotated[str, typer.Option(help="smoke, laptop, paper or pretrained.")] = "laptop",
+    as_json: AsJson = False,
+) -> None:
+    """Say what an experiment will cost: runs, images, operations, disk, and time here and on named GPUs."""
+    from replicate.planning import make_plan
+
+    made = make_plan(name, [f"scale={scale}", *(overrides or [])])
+    print(json.dumps(made.as_dict(), indent=2) if as_json else made.as_text())
+
+
+@app.command()
+def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
+    """Make tables, figures and verdicts again from the records: of one experiment, or of all that have any."""
+    from replicate.catalogue import catalogue, find
+    from replicate.experiment import load_experiment
+    from replicate.records import RunStore
+    from replicate.report import available_records
+
+    words = overrides or []
+    asked = [word.removeprefix("scale=") for word in words if word.startswith("scale=")]
+    rest = [word for word in words if not word.startswith("scale=")]
+    for entry in [find(name)] if name else catalogue():
+        for scale in asked or entry.scales:
+            experiment = load_experiment(entry.name, [f"scale={scale}", *rest])
+            store = RunStore(experiment.runs_dir)
+            if asked or available_records(experiment, store, RESULTS):
+                tell(experiment, store, words, quiet=name is None)
+
+
+@app.command()
+def verdicts(as_json: AsJson = False) -> None:
+    """Print every verdict in results/: the claim, where in the paper, at which scale, the effect and how sure."""
+    from replicate.describe import verdict_rows, verdict_text
+
+    rows = verdict_rows(RESULTS)
+    print(json.dumps(rows, indent=2) if as_json else verdict_text(rows))
+
+
+def main() -> None:
+    """Console entry: a user's mistake is one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        say(str(error))
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

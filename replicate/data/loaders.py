@@ -1,0 +1,55 @@
+"""From a data configuration to the loaders of one run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from replicate.data import load
+from replicate.data.augment import augmentation
+from replicate.data.config import DataConfig
+from replicate.data.resident import Batch, ResidentLoader
+from replicate.data.splits import ImageSet
+from replicate.training.stream import EpochLoader
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """Training batches by epoch, validation batches or None, and the test batches that are looked at once."""
+
+    train: EpochLoader
+    validation: Iterable[Batch] | None
+    test: Iterable[Batch]
+    checksum: str
+
+
+def check_data(config: DataConfig) -> None:
+    """Read the data once. Raises UserError if they are missing or damaged."""
+    load(config)
+
+
+def make_loaders(config: DataConfig, batch_size: int, seed: int, device: torch.device, channels_last: bool) -> Loaders:
+    """Loaders whose order and augmentation follow from `seed`; whole sets lie on `device`."""
+    splits = load(config)
+
+    def evaluation(part: ImageSet) -> ResidentLoader:
+        return ResidentLoader(
+            part, EVALUATION_BATCH, splits.mean, splits.std, device=device, channels_last=channels_last
+        )
+
+    train = ResidentLoader(
+        splits.train,
+        batch_size,
+        splits.mean,
+        splits.std,
+        seed=seed,
+        augment=augmentation(config.augmentation),
+        shuffle=True,
+        drop_last=len(splits.train) % batch_size == 1,  # one image has no batch statistics
+        device=device,
+        channels_last=channels_last,
+    )
+    validation = evaluation(splits.validation) if splits.validation is not None else None
+    return Loaders(train, validation, evaluation(splits.test), splits.checksum)

@@ -1,0 +1,271 @@
+"""From conf/experiment/<name>.yaml to runs: scale, variants, seeds, and the command line, which always wins."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from replicate.data.config import DataConfig
+from replicate.errors import UserError, unknown
+from replicate.paths import conf_dir
+from replicate.records import run_id
+from replicate.resolvers import register_resolvers
+from replicate.studies import STUDIES
+from replicate.training.recipe import Recipe, first_line, resolve_recipe
+
+SCALES = ("smoke", "laptop", "paper", "pretrained")
+BLOCKS = ("model", "data", "recipe", "trainer", "options")
+"""The parts of a configuration that a variant may override and that decide a run's result."""
+FREE_BLOCKS = ("model", "options")
+"""Blocks whose keys the network or the study knows, not config.yaml."""
+
+register_resolvers()
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainerConfig(Block):
+    """How the optimiser's arithmetic is done. `accumulate` batches make one step of the recipe's batch size."""
+
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
+    accumulate: int = Field(1, ge=1)
+
+
+class MachineConfig(Block):
+    """Where and how fast a run runs; recorded, but no part of its identity."""
+
+    accelerator: str = "auto"
+    devices: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1)
+    workers: int | None = Field(None, ge=1)
+    channels_last: bool = True
+    compile: bool = False
+    checkpoint_seconds: float = Field(60, ge=0)
+
+
+class RunConfig(Block):
+    """Everything that decides the result of a run but its seed."""
+
+    study: str
+    model: dict[str, Any] = {}
+    data: DataConfig | None = None
+    recipe: Recipe | None = None
+    trainer: TrainerConfig | None = None
+    options: dict[str, Any] = {}
+
+    def identity(self) -> dict[str, Any]:
+        """What a run's id is made of: all that is set, less where files lie and where a recipe's numbers came from."""
+        unimportant = {"data": {"root", "download"}, "recipe": {"published"}}
+        return self.model_dump(mode="json", exclude_none=True, exclude=unimportant)
+
+
+class Run(Block):
+    """One (experiment, scale, variant, seed). `row` is the published row that the variant re-makes."""
+
+    id: str
+    experiment: str
+    scale: str
+    variant: str
+    seed: int
+    row: str | None
+    config: RunConfig
+
+
+class Settings(Block):
+    """What an experiment file says about itself, besides the blocks."""
+
+    paper: str
+    table: str
+    study: str
+    scales: tuple[Literal["smoke", "laptop", "paper", "pretrained"], ...]
+    claims: tuple[str, ...]
+    metrics: dict[str, str]
+    statistic: Literal["mean", "median", "best", "single"]
+    deviations: dict[str, tuple[str, ...]]
+
+
+def experiment_names() -> list[str]:
+    return sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+
+
+class Experiment:
+    """A composed experiment at one scale. Build one with :func:`load_experiment`."""
+
+    def __init__(self, name: str, config: DictConfig, overrides: Sequence[str] = ()) -> None:
+        self.name, self.scale = name, str(config.scale)
+        self._config, self._overrides = config, tuple(overrides)
+        self.settings = self._read_settings()
+        if self.settings.study not in STUDIES:
+            raise unknown("study", self.settings.study, STUDIES)
+        if self.scale not in SCALES:
+            raise unknown("scale", self.scale, SCALES)
+        if self.scale not in self.settings.scales:
+            raise UserError(f"{name} has no scale '{self.scale}': it has {', '.join(self.settings.scales)}")
+
+    def _read_settings(self) -> Settings:
+        node = {key: self._config[key] for key in Settings.model_fields}
+        return validated(Settings, self.name, OmegaConf.to_container(OmegaConf.create(node), resolve=True))
+
+    @property
+    def runs_dir(self) -> Path:
+        return Path(self._config.runs_dir)
+
+    @property
+    def wandb(self) -> str:
+        return str(self._config.wandb)
+
+    @cached_property
+    def machine(self) -> MachineConfig:
+        return validated(MachineConfig, self.name, OmegaConf.to_container(self._config.machine, resolve=True), "machine")
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        return self.settings.deviations.get(self.scale, ())
+
+    @property
+    def variants(self) -> list[str]:
+        """The names of the variants that exist at this scale, in the file's order."""
+        return variants_at(self._config.variants, self.scale)
+
+    @property
+    def seeds(self) -> list[int]:
+        count = self._config.seeds
+        if not isinstance(count, int) or count < 1:
+            raise UserError(f"{self.name}: seeds is a whole number of at least 1, not {count!r}")
+        return list(range(count))
+
+    def run(self, variant: str, seed: int) -> Run:
+        """The run of one variant and seed, fully resolved. Raises UserError for anything that does not make sense."""
+        config, row = self._resolve(variant)
+        return Run(
+            id=run_id(config.study, config.identity(), seed),
+            experiment=self.name,
+            scale=self.scale,
+            variant=variant,
+            seed=seed,
+            row=row,
+            config=config,
+        )
+
+    def runs(self, variants: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Run]:
+        """Variants x seeds, seeds outermost, so that the first results compare all variants."""
+        chosen = list(variants) if variants is not None else self.variants
+        resolved = {name: self.run(name, 0) for name in chosen}
+        return [with_seed(resolved[name], seed) for seed in (seeds or self.seeds) for name in chosen]
+
+    def _resolve(self, variant: str) -> tuple[RunConfig, str | None]:
+        if variant not in self.variants:
+            raise unknown(f"variant of {self.name} at {self.scale} scale", variant, self.variants)
+        overlay = dict(OmegaConf.to_container(self._config.variants[variant]) or {})
+        row = overlay.pop("row", None)
+        overlay.pop("scales", None)
+        for key in overlay:
+            if key not in BLOCKS:
+                raise unknown(f"block in variant {variant} of {self.name}", str(key), BLOCKS)
+        label = f"{self.name}, variant {variant}"
+        try:
+            merged = OmegaConf.merge(opened(self._config), overlay)
+            apply_overrides(merged, self._overrides)
+            blocks = {key: OmegaConf.to_container(merged[key], resolve=True) for key in BLOCKS}
+        except OmegaConfBaseException as error:
+            raise UserError(f"{label}: {one_line(error)}") from error
+        return build_config(self.settings.study, label, blocks), row
+
+
+def opened(config: DictConfig) -> DictConfig:
+    """A copy in which variants may add keys to the free blocks; elsewhere an unknown key stays an error."""
+    copy: DictConfig = config.copy()
+    for block in FREE_BLOCKS:
+        OmegaConf.set_struct(copy[block], False)
+    return copy
+
+
+def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:
+    """Keep the blocks that the study uses, drop what is not set, and check every value."""
+    used = {key: blocks[key] for key in STUDIES[study].blocks}
+    for free in FREE_BLOCKS:
+        if free in used:
+            used[free] = {key: value for key, value in used[free].items() if value is not None}
+    if "recipe" in used:
+        fields = dict(used["recipe"])
+        used["recipe"] = resolve_recipe(fields.pop("name"), fields)
+    return validated(RunConfig, label, {"study": study, **used})
+
+
+def with_seed(run: Run, seed: int) -> Run:
+    """The same run under another seed; the configuration is not resolved again."""
+    if seed < 0:
+        raise UserError(f"seed is a whole number of at least 0, not {seed}")
+    return run.model_copy(update={"seed": seed, "id": f"{run.id.rsplit('-s', 1)[0]}-s{seed}"})
+
+
+def variants_at(variants: Mapping[str, Any], scale: str) -> list[str]:
+    """The variants that exist at `scale`: all that name no scales of their own, or name this one."""
+    return [str(name) for name, body in variants.items() if scale in ((body or {}).get("scales") or (scale,))]
+
+
+def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Write the command line's overrides of blocks over whatever a variant said."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.key_or_group
+        if key.split(".")[0] in BLOCKS and not override.is_sweep_override():
+            if override.is_delete():
+                raise UserError(f"'{override.input_line}': blocks of a variant cannot be deleted; set them to null")
+            OmegaConf.update(config, key, override.value(), force_add=True)
+
+
+def validated(model: type[Model], label: str, data: Any, block: str = "") -> Model:
+    """`data` as `model`, or a UserError that names the setting in one line."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        prefix = f"{block}." if block else ""
+        raise UserError(f"{label}: {prefix}{first_line(error)}") from error
+
+
+def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
+    """Compose conf/config.yaml with the experiment and the command line's `key=value` words.
+
+    `variant=` and `seed=` may be among them; they narrow a sweep and do not matter here. Raises UserError.
+    """
+    if name not in experiment_names():
+        raise unknown("experiment", name, experiment_names())
+    own = own_words(overrides)
+    return Experiment(name, compose_config([f"experiment={name}", *own]), own)
+
+
+def own_words(words: Sequence[str]) -> list[str]:
+    """The overrides without those that narrow the sweep; free blocks take new keys without a plus sign."""
+    kept = [word for word in words if not is_sweep(word)]
+    return [f"++{word}" if word.startswith(tuple(f"{block}." for block in FREE_BLOCKS)) else word for word in kept]
+
+
+def is_sweep(word: str) -> bool:
+    return word.split("=")[0] in ("variant", "seed")
+
+
+def compose_config(overrides: Sequence[str]) -> DictConfig:
+    """Hydra's composition, its errors in one line."""
+    try:
+        with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+            return compose("config", list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Hydra's message without its advice on its own internals, on one line."""
+    cause = error.__cause__ if error.__cause__ is not None and "struct" in str(error.__cause__) else None
+    lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
+    detail = f" ({str(cause).splitlines()[0]})" if cause else ""
+    return " ".join(lines[:2]) + detail

@@ -1,0 +1,171 @@
+"""Do the runs of an experiment that are not done yet, through Hydra's sweep and launcher."""
+
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
+
+from replicate.errors import UserError, unknown
+from replicate.experiment import Experiment, Run, is_sweep, load_experiment, own_words
+from replicate.paths import conf_dir
+from replicate.progress import Monitor, ProgressWriter
+from replicate.records import Record, RunStore, Timing
+from replicate.resolvers import cores
+from replicate.studies import load_study
+
+BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What :func:`run_experiment` did."""
+
+    experiment: Experiment
+    runs: list[Run]
+    records: list[Record]
+    done_before: int
+    failed: list[Run]
+
+
+def selected(experiment: Experiment, words: Sequence[str]) -> list[Run]:
+    """The runs that `variant=` and `seed=` among the command line's words leave, or all."""
+    chosen: dict[str, list[str]] = {}
+    for override in OverridesParser.create().parse_overrides([word for word in words if is_sweep(word)]):
+        if override.is_sweep_override():
+            values = [str(value) for value in override.sweep_iterator()]
+        else:
+            values = [str(override.value())]
+        chosen[override.key_or_group] = values
+    seeds = [whole_number(value) for value in chosen["seed"]] if "seed" in chosen else None
+    for variant in chosen.get("variant", []):
+        if variant not in experiment.variants:
+            raise unknown(f"variant of {experiment.name} at {experiment.scale} scale", variant, experiment.variants)
+    return experiment.runs(chosen.get("variant"), seeds)
+
+
+def whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise UserError(f"seed is a whole number of at least 0, not {text}")
+    return int(text)
+
+
+def run_experiment(name: str, words: Sequence[str] = ()) -> Sweep:
+    """Do what is not done of experiment `name` under the command line's `key=value` words.
+
+    Raises UserError, before anything is written, for whatever cannot be. A run that fails leaves its traceback in its
+    folder and does not stop the others.
+    """
+    from replicate.checks import check_runs
+
+    experiment = load_experiment(name, words)
+    runs = selected(experiment, words)
+    check_runs(experiment, runs)
+    store = RunStore(experiment.runs_dir)
+    store.prepare()
+    pending = [run for run in runs if store.read(run.id) is None]
+    done_before = len(runs) - len(pending)
+    failed: list[Run] = []
+    if pending:
+        with Monitor(store, pending, cores(experiment.machine.workers)):
+            failed = sweep_until_done(experiment, words, store, pending)
+    records = [record for run in runs if (record := store.read(run.id)) is not None]
+    return Sweep(experiment, runs, records, done_before, failed)
+
+
+def sweep_until_done(experiment: Experiment, words: Sequence[str], store: RunStore, pending: list[Run]) -> list[Run]:
+    """Launch `pending`; runs that another process holds are waited for. Returns those that failed."""
+    failed: dict[str, Run] = {}
+    while pending:
+        results = launch(experiment, words, pending)
+        failed |= {run.id: run for run in pending if results.get(run.id) == "failed"}
+        pending = [run for run in pending if run.id not in failed and not store.has(run.id)]
+        if pending:
+            time.sleep(BUSY_WAIT)
+    return list(failed.values())
+
+
+def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run]) -> dict[str, str]:
+    """Hand `pending` to Hydra's launcher. Returns what became of each run id: done, busy or failed.
+
+    Hydra's own sweep of the same file would start a job for every run, also for the ten thousand that are done.
+    """
+    own = [f"experiment={experiment.name}", *own_words(words)]
+    jobs = [[*own, f"variant='{run.variant}'", f"seed={run.seed}"] for run in pending]
+    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration("config", own, RunMode.MULTIRUN)
+        HydraConfig.instance().set_config(config)
+        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+        launcher = Plugins.instance().instantiate_launcher(context, run_job, config)
+        results = launcher.launch(jobs, initial_job_idx=0)
+    return dict(result.return_value for result in results)
+
+
+def run_job(config: DictConfig) -> tuple[str, str]:
+    """Hydra's task: one composed configuration to one run. Returns (run id, done | busy | failed)."""
+    context = HydraConfig.get()
+    experiment = Experiment(str(context.runtime.choices.experiment), config, own_words(context.overrides.task))
+    run = experiment.run(str(config.variant), int(config.seed))
+    return run.id, execute(experiment, run)
+
+
+def execute(experiment: Experiment, run: Run) -> str:
+    """Do `run` unless it is done or another process is at it."""
+    store = RunStore(experiment.runs_dir)
+    with store.claim(run.id) as mine:
+        if not mine:
+            return "busy"
+        if store.read(run.id) is not None:
+            return "done"
+        try:
+            store.write(measure(experiment, run, store))
+        except Exception:
+            (store.folder(run.id) / "error.txt").write_text(traceback.format_exc())
+            print(f"replicate: {run.variant} seed {run.seed} failed: {last_line()}", file=sys.stderr, flush=True)
+            return "failed"
+    return "done"
+
+
+def last_line() -> str:
+    return traceback.format_exc().strip().splitlines()[-1]
+
+
+def measure(experiment: Experiment, run: Run, store: RunStore) -> Record:
+    """Run the study and put what it found beside where and how it was found."""
+    import torch
+
+    from replicate.provenance import provenance
+    from replicate.studies.base import Task
+    from replicate.tracking import make_tracker
+
+    torch.set_num_threads(experiment.machine.threads)
+    started = time.monotonic()
+    with make_tracker(experiment, run, store.folder(run.id)) as tracker:
+        task = Task(run, experiment.machine, store, ProgressWriter(store.folder(run.id)), tracker)
+        outcome = load_study(run.config.study)(task)
+        record = Record(
+            id=run.id,
+            experiment=run.experiment,
+            scale=run.scale,
+            variant=run.variant,
+            seed=run.seed,
+            status=outcome.status,
+            config=run.config.identity(),
+            measurements=outcome.measurements,
+            parameters=outcome.parameters,
+            multiply_adds=outcome.multiply_adds,
+            timing=Timing(seconds=time.monotonic() - started, images_per_second=outcome.images_per_second),
+            provenance=provenance(experiment.machine, outcome.data_checksum),
+        )
+        tracker.finish(record)
+    return record

@@ -1,0 +1,39 @@
+"""Study `count`: parameters and multiply-adds, exact, on the meta device."""
+
+from typing import Any
+
+from replicate.counting import Count, count
+from replicate.errors import unknown
+from replicate.records import Measurement
+from replicate.studies.base import Outcome, Task
+
+QUANTITIES = ("parameters", "multiply_adds")
+
+
+def run(task: Task) -> Outcome:
+    """Counts the variant's network, or its submodule options.layer, on one image of options.input.
+
+    options.columns names what is measured: {column: {of: parameters | multiply_adds, model: {overrides}}}; without it
+    both quantities under their own names.
+    """
+    model, options = task.run.config.model, task.run.config.options
+    shape = options.get("input", (3, 224, 224))
+    columns = options.get("columns") or {quantity: {"of": quantity} for quantity in QUANTITIES}
+    counts = {name: count_column(model, column, shape, options.get("layer", "")) for name, column in columns.items()}
+    first = next(iter(counts.values()))
+    return Outcome(
+        measurements=tuple(
+            Measurement(metric=name, value=float(getattr(counts[name], column["of"])))
+            for name, column in columns.items()
+        ),
+        parameters=first.parameters,
+        multiply_adds=first.multiply_adds,
+    )
+
+
+def count_column(model: dict[str, Any], column: dict[str, Any], shape: tuple[int, int, int], layer: str) -> Count:
+    """Count the network of one column: the variant's with the column's overrides."""
+    if column["of"] not in QUANTITIES:
+        raise unknown("quantity to count", column["of"], QUANTITIES)
+    options = {**model, **column.get("model", {})}
+    return count(options.pop("name"), shape, layer, **options)

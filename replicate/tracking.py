@@ -1,0 +1,126 @@
+"""A mirror of each run in wandb. The run store is the truth: whatever goes wrong here costs a warning, never a run."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from replicate.experiment import Experiment, Run
+from replicate.papers import load_paper
+from replicate.records import Record
+from replicate.studies import STUDIES
+
+INIT_SECONDS = 20  # a server that does not answer in this time is taken for dead
+
+
+class Tracker:
+    """Tracks nothing; what a run gets when wandb is disabled, absent or failing."""
+
+    def log(self, step: int, values: Mapping[str, float | None]) -> None:
+        """Values of one epoch."""
+
+    def finish(self, record: Record) -> None:
+        """The finished run's single values."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class WandbTracker(Tracker):
+    """Mirrors to a wandb run. The first failure is told once and ends the mirroring."""
+
+    def __init__(self, wandb_run: Any) -> None:
+        self.run: Any | None = wandb_run
+
+    def _try(self, action: Callable[[Any], object]) -> None:
+        if self.run is None:
+            return
+        try:
+            action(self.run)
+        except Exception as error:  # wandb raises many kinds; none of them may touch the run
+            self.run = None
+            warn(error)
+
+    def log(self, step: int, values: Mapping[str, float | None]) -> None:
+        self._try(lambda run: run.log({"epoch": step, **values}))
+
+    def finish(self, record: Record) -> None:
+        singles = {m.metric: m.value for m in record.measurements if m.index is None}
+        counted = {"parameters": record.parameters, "multiply_adds": record.multiply_adds, "status": record.status}
+        self._try(lambda run: run.summary.update({**singles, **counted, "seconds": record.timing.seconds}))
+
+    def close(self) -> None:
+        self._try(lambda run: run.finish())
+
+
+def warn(error: Exception) -> None:
+    text = str(error).strip().splitlines()
+    print(f"replicate: wandb is left out ({text[0] if text else type(error).__name__})", file=sys.stderr, flush=True)
+
+
+@cache
+def has_login() -> bool:
+    """Whether wandb knows a key; asks neither the person nor the network."""
+    import wandb
+
+    return bool(wandb.login(prompt=False, verify=False))
+
+
+def published_values(run: Run, paper: str, table: str) -> dict[str, Any]:
+    """What the paper prints in the row that `run` re-makes."""
+    rows = {row.variant: row.published for row in load_paper(paper).tables[table].rows}
+    return dict(rows.get(run.row or "", {}))
+
+
+def start(experiment: Experiment, run: Run, folder: Path) -> Tracker:
+    """Open the mirror of `run`, in the group of its experiment and scale."""
+    import wandb
+
+    mode = experiment.wandb
+    if mode == "auto":
+        mode = "online" if has_login() else "offline"
+    settings = experiment.settings
+    quiet = wandb.Settings(
+        silent=True, console="off", init_timeout=INIT_SECONDS, x_disable_stats=True, x_disable_meta=True
+    )
+    return WandbTracker(
+        wandb.init(
+            mode=mode,
+            project="replicate",
+            group=f"{run.experiment}-{run.scale}",
+            name=f"{run.variant}-s{run.seed}",
+            id=run.id,
+            resume="allow",
+            tags=[settings.paper, settings.study, run.scale, run.variant[:64]],
+            config={
+                **run.config.model_dump(mode="json", exclude_none=True),
+                "experiment": run.experiment,
+                "variant": run.variant,
+                "seed": run.seed,
+                "published": published_values(run, settings.paper, settings.table),
+                "deviations": list(experiment.deviations),
+            },
+            dir=str(folder),
+            settings=quiet,
+        )
+    )
+
+
+@contextmanager
+def make_tracker(experiment: Experiment, run: Run, folder: Path) -> Iterator[Tracker]:
+    """The tracker of `run`, closed on the way out. Without wandb, or when it fails, one that tracks nothing.
+
+    Only training has curves to mirror.
+    """
+    tracker = Tracker()
+    if experiment.wandb != "disabled" and STUDIES[run.config.study].trains:
+        try:
+            tracker = start(experiment, run, folder)
+        except Exception as error:  # wandb raises many kinds; none of them may touch the run
+            warn(error)
+    try:
+        yield tracker
+    finally:
+        tracker.close()

@@ -1,0 +1,86 @@
+"""Checkpoints that can be trusted: written whole, sealed with a checksum, read as plain data, set aside if damaged."""
+
+import hashlib
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.io import CheckpointIO
+from torch import nn
+
+from replicate.records import set_aside, write_atomic
+
+NAME = "last.ckpt"
+WEIGHTS = "weights.pt"
+
+
+class SealedCheckpointIO(CheckpointIO):
+    """Lightning's checkpoint behind a line with its sha256."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        seal(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        checkpoint: dict[str, Any] = torch.load(
+            io.BytesIO(unseal(Path(path))), map_location=map_location or "cpu", weights_only=True
+        )
+        return checkpoint
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def seal(content: object, path: Path) -> None:
+    """Write `content` as torch does, after the sha256 of the bytes."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    data = buffer.getvalue()
+    write_atomic(path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+
+
+def unseal(path: Path) -> bytes:
+    """The checkpoint's bytes. Raises ValueError if they are not those that were written."""
+    seal, _, data = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(data).hexdigest().encode() != seal:
+        raise ValueError("its checksum does not match")
+    return data
+
+
+def usable_checkpoint(folder: Path) -> Path | None:
+    """The folder's checkpoint if it is whole; a damaged one is set aside."""
+    path = folder / NAME
+    try:
+        unseal(path)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        set_aside(path, str(error))
+        return None
+    return path
+
+
+def save_weights(network: nn.Module, folder: Path) -> None:
+    """Keep a finished network's weights and drop the checkpoint that led there."""
+    seal(network.state_dict(), folder / WEIGHTS)
+    (folder / NAME).unlink(missing_ok=True)
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Give `network` the weights of the finished run in `folder`. Raises FileNotFoundError, ValueError if damaged."""
+    network.load_state_dict(torch.load(io.BytesIO(unseal(folder / WEIGHTS)), map_location="cpu", weights_only=True))
+
+
+class Checkpoint:
+    """Saves after a batch when `seconds` have passed since the last save."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.path, self.seconds = folder / NAME, seconds
+        self.saved = time.monotonic()
+
+    def __call__(self, module: pl.LightningModule, done: int) -> None:
+        if time.monotonic() - self.saved >= self.seconds:
+            module.trainer.save_checkpoint(self.path)
+            self.saved = time.monotonic()

@@ -1,0 +1,147 @@
+"""The one LightningModule: a network, a recipe, and sums that stay on the device until the epoch ends."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from replicate.data.random import derived_seed
+from replicate.models.auxiliary import AuxOutput
+from replicate.training.optimizers import make_optimizer
+from replicate.training.recipe import Recipe
+
+Batch = tuple[Tensor, Tensor]
+Observer = Callable[["Classification", int], None]
+"""Called after each batch with the module and the number of batches done. Lightning calls its own callbacks before the
+module has closed the epoch, when a checkpoint would miss the epoch's row."""
+WARMUP_CHECK = 20  # steps between looks at the training error, each of which waits for the device
+
+
+class Classification(pl.LightningModule):
+    """Trains `network` to classify; `history` gets one row per finished epoch.
+
+    Lightning sees the whole training as one stream of batches, so a batch's index is its place in the training.
+    Before every batch torch's generator is seeded from (seed, index): dropout and stochastic depth then need no saved
+    state to resume exactly, anywhere.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        seed: int,
+        batches_per_epoch: int,
+        accumulate: int = 1,
+        observers: Sequence["Observer"] = (),
+    ) -> None:
+        super().__init__()
+        self.network, self.recipe, self.seed = network, recipe, seed
+        self.batches_per_epoch, self.accumulate, self.observers = batches_per_epoch, accumulate, observers
+        self.history: list[dict[str, float]] = []
+        self.warming = recipe.warmup.until_train_error is not None
+        self.diverged = False
+        self.sums: Tensor
+        self.register_buffer("sums", torch.zeros(3))  # loss, wrong answers, images of this epoch
+        self.scores: Tensor
+        self.register_buffer("scores", torch.zeros(4), persistent=False)  # loss, top-1, top-5 errors, images
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return make_optimizer(self.network, self.recipe)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.batches_per_epoch // self.accumulate)
+
+    def learning_rate(self, index: int) -> float:
+        """The rate for the batch at `index`."""
+        warmup = self.recipe.warmup
+        if self.warming and warmup.lr is not None:
+            return warmup.lr
+        return self.recipe.learning_rate(index // self.accumulate, self.steps_per_epoch)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        torch.manual_seed(derived_seed(self.seed, "step", batch_idx))
+        rate = self.learning_rate(batch_idx)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        images, labels = batch
+        outputs = self.network(images)
+        logits = outputs.logits if isinstance(outputs, AuxOutput) else outputs
+        smoothing = self.recipe.label_smoothing
+        loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        with torch.no_grad():
+            wrong = (logits.argmax(1) != labels).sum()
+            self.sums += torch.stack([loss * len(labels), wrong, wrong.new_tensor(len(labels))])
+        if isinstance(outputs, AuxOutput):
+            weight = self.network.auxiliary_weight
+            for head in outputs.auxiliary:
+                loss = loss + weight * F.cross_entropy(head, labels, label_smoothing=smoothing)
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        done = batch_idx + 1
+        if self.warming and done % (WARMUP_CHECK * self.accumulate) == 0:
+            self.warming = self.batch_error() >= (self.recipe.warmup.until_train_error or 0)
+        if done % self.batches_per_epoch == 0:
+            self.end_epoch()
+        for observe in self.observers:
+            observe(self, done)
+
+    def batch_error(self) -> float:
+        """The training error of this epoch so far, in percent."""
+        _, wrong, images = self.sums.tolist()
+        return 100 * wrong / max(images, 1)
+
+    def end_epoch(self) -> None:
+        """Turn the sums into a row of history; stop a training whose loss is no number."""
+        loss, wrong, images = self.sums.tolist()
+        self.sums.zero_()
+        self.history.append({"train_loss": loss / images, "train_error": 100 * wrong / images})
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            self.diverged = True
+            self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["replicate"] = {"history": self.history, "warming": self.warming, "diverged": self.diverged}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        state = checkpoint["replicate"]
+        self.history, self.warming, self.diverged = state["history"], state["warming"], state["diverged"]
+
+    def on_validation_epoch_start(self) -> None:
+        self.scores.zero_()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.score(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        if self.history:
+            self.history[-1].update({f"validation_{name}": value for name, value in self.rates().items()})
+
+    def on_test_epoch_start(self) -> None:
+        self.scores.zero_()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.score(batch)
+
+    def score(self, batch: Batch) -> None:
+        """Add one batch to the scores. Images may carry several crops: (batch, crops, c, h, w), softmax averaged."""
+        images, labels = batch
+        if images.dim() == 5:
+            logits = self.network(images.flatten(0, 1)).softmax(1).view(*images.shape[:2], -1).mean(1).log()
+        else:
+            logits = self.network(images)
+        ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
+        wrong = logits.argmax(1) != labels
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        self.scores += torch.stack([loss, wrong.sum(), (ranks >= 5).sum(), ranks.new_tensor(len(labels))])
+
+    def rates(self) -> dict[str, float]:
+        """Mean loss, error (top-1) and top-5 error in percent, since the scores were last emptied."""
+        loss, top1, top5, images = (float(value) for value in self.scores.tolist())
+        return {"loss": loss / images, "error": 100 * top1 / images, "top5_error": 100 * top5 / images}

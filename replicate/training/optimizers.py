@@ -1,0 +1,39 @@
+"""The papers' optimisers over the parameters that they decay and those that they spare."""
+
+from typing import Any
+
+from torch import nn, optim
+
+from replicate.training.recipe import Recipe
+
+NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+
+
+def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """All parameters with the recipe's weight decay, or biases and normalisation apart without one."""
+    if recipe.decay == "all":
+        return [{"params": list(model.parameters()), "weight_decay": recipe.weight_decay}]
+    spared = {
+        id(parameter)
+        for layer in model.modules()
+        for name, parameter in layer.named_parameters(recurse=False)
+        if name == "bias" or isinstance(layer, NORMALISATION)
+    }
+    decayed = [parameter for parameter in model.parameters() if id(parameter) not in spared]
+    rest = [parameter for parameter in model.parameters() if id(parameter) in spared]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def make_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """Build the recipe's optimiser. The learning rate is set anew before every step."""
+    groups = parameter_groups(model, recipe)
+    if recipe.optimizer == "sgd":
+        return optim.SGD(
+            groups, recipe.lr, recipe.momentum, dampening=recipe.dampening, nesterov=recipe.nesterov, foreach=True
+        )
+    if recipe.optimizer == "rmsprop":
+        return optim.RMSprop(
+            groups, recipe.lr, alpha=recipe.rmsprop_decay, eps=recipe.eps or 1e-8, momentum=recipe.momentum
+        )
+    return optim.Adam(groups, recipe.lr, eps=recipe.eps or 1e-8)
