@@ -1,0 +1,237 @@
+"""The published facts: every file is of the schema, and what is not of it is refused with one clear line."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from replicate import papers
+from replicate.errors import UserError
+from replicate.papers import load_paper, paper_ids, read_paper
+from replicate.papers.claims import OrderTest, TrendTest
+from replicate.papers.printed import Printed, decimals
+from replicate.papers.units import in_unit
+
+UNBOUND = {
+    "alexnet": {"relu_faster", "augmentation_factor", "weight_decay_trains"},
+    "densenet": {"plain_columns_margin", "connections"},
+    "mobilenet": {"log_linear"},
+    "preact": {"preact_trains_faster_at_1001"},
+    "resnet": set(),
+    "resnext": {"forms_equivalent", "depth2_trivial"},
+    "senet": {"excitation_depth"},
+    "stochastic_depth": {
+        "flat_optimum",
+        "deeper_prefers_lower_p",
+        "larger_gradients",
+        "more_fluctuation",
+        "test_time_scaling",
+    },
+}
+
+SMALL: dict[str, Any] = {
+    "id": "small",
+    "title": "A small paper",
+    "authors": ["Nobody"],
+    "year": 2020,
+    "venue": "none",
+    "arxiv": None,
+    "official_code": None,
+    "architectures": {"net": {"input": [3, 32, 32], "facts": "one layer"}},
+    "tables": {
+        "errors": {
+            "locator": "Table 1",
+            "about": "errors",
+            "dataset": "cifar10_test",
+            "protocol": "one view",
+            "units": {"test_error": "percent"},
+            "rows": [
+                {"variant": "a", "params": {"depth": 1}, "published": {"test_error": 9.0}},
+                {"variant": "b", "params": {"depth": 2}, "published": {"test_error": 8.0}},
+                {"variant": "twin", "published": {"test_error": 7.0}},
+                {"variant": "twin", "published": {"test_error": 6.0}},
+            ],
+            "figures_only": False,
+            "provenance": [{"source": "the paper", "agrees": True}],
+            "confidence": "verified",
+        }
+    },
+    "recipes": {"cifar": {"optimizer": "sgd", "provenance": []}},
+    "claims": [
+        {
+            "id": "deeper",
+            "statement": "b is better",
+            "kind": "order",
+            "check": "b < a",
+            "table": "errors",
+            "test": {"kind": "order", "metric": "test_error", "ascending": ["b", "a"]},
+        }
+    ],
+    "discrepancies": [],
+}
+
+
+def read(tmp_path: Path, content: dict[str, Any] | str) -> papers.Paper:
+    path = tmp_path / "small.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return read_paper(path)
+
+
+def changed(place: list[str | int], value: Any) -> dict[str, Any]:
+    """SMALL with the value at `place` replaced."""
+    content = copy.deepcopy(SMALL)
+    node: Any = content
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    return content
+
+
+def order(**fields: Any) -> dict[str, Any]:
+    return {"kind": "order", "metric": "test_error", **fields}
+
+
+def test_every_file_is_of_the_schema() -> None:
+    loaded = [load_paper(paper_id) for paper_id in paper_ids()]
+    assert len(loaded) == 18
+    assert sum(len(paper.tables) for paper in loaded) == 132
+    assert sum(len(paper.claims) for paper in loaded) == 299
+
+
+@pytest.mark.parametrize("paper_id", UNBOUND)
+def test_every_claim_of_the_bound_papers_has_a_test_but_those_listed(paper_id: str) -> None:
+    assert {claim.id for claim in load_paper(paper_id).claims if not claim.test} == UNBOUND[paper_id]
+
+
+def test_small_paper_reads(tmp_path: Path) -> None:
+    paper = read(tmp_path, SMALL)
+    assert paper.tables["errors"].row("a").params == {"depth": 1}
+    assert [claim.id for claim in paper.claims_of("errors")] == ["deeper"]
+    assert paper.claim("deeper").test[0].kind == "order"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ["surprise"],
+        ["architectures", "net", "surprise"],
+        ["tables", "errors", "surprise"],
+        ["tables", "errors", "rows", 0, "surprise"],
+        ["tables", "errors", "provenance", 0, "surprise"],
+        ["recipes", "cifar", "surprise"],
+        ["claims", 0, "surprise"],
+        ["claims", 0, "test", "surprise"],
+    ],
+    ids=lambda place: ".".join(map(str, place)),
+)
+def test_unknown_key_is_refused_by_name(tmp_path: Path, place: list[str | int]) -> None:
+    with pytest.raises(UserError, match=r"small\.yaml: .*surprise") as caught:
+        read(tmp_path, changed(place, 1))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (["claims", 0, "table"], "nowhere", "no table 'nowhere'"),
+        (["claims", 0, "test"], order(ascending=["b", "c"]), "no single row 'c'"),
+        (["claims", 0, "test"], order(ascending=["b", "twin"]), "no single row 'twin'"),
+        (["claims", 0, "test"], {**order(ascending=["b", "a"]), "metric": "top9"}, "no column 'top9'"),
+        (["claims", 0, "test"], {"kind": "order", "ascending": ["b", "a"]}, "no column says"),
+        (["claims", 0, "test"], order(ascending=["b"]), "two things"),
+        (["claims", 0, "test"], order(ascending=["b", "a"], contrast={"a": 1}), "exactly one"),
+        (["claims", 0, "test"], order(columns=["test_error", "params"]), "give both"),
+        (
+            ["claims", 0, "test"],
+            {"kind": "trend", "metric": "test_error", "by": "width", "direction": "falling"},
+            "fewer than two rows differ in 'width'",
+        ),
+        (
+            ["claims", 0, "test"],
+            {"kind": "ratio", "metric": "test_error", "numerator": "a", "denominator": "b", "published": 1.1},
+            "belong together",
+        ),
+        (["claims", 0, "test"], {"kind": "equal", "metric": "test_error", "rows": ["a", "b"], "margin": 0}, "margin"),
+        (["claims", 0, "test"], {"kind": "exact", "values": {"a": 1}}, "values belong to a metric"),
+        (["tables", "errors", "rows", 0, "published"], {"top1": 9.0}, "'top1' without a unit"),
+        (["claims"], [SMALL["claims"][0], SMALL["claims"][0]], "deeper stand twice"),
+        (["id"], "other", "must be the file's name 'small'"),
+    ],
+)
+def test_what_points_nowhere_is_refused(tmp_path: Path, place: list[str | int], value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read(tmp_path, changed(place, value))
+
+
+def test_a_key_written_twice_is_refused(tmp_path: Path) -> None:
+    twice = yaml.safe_dump(SMALL) + "discrepancies: [another list]\n"
+    with pytest.raises(UserError, match="'discrepancies' stands twice"):
+        read(tmp_path, twice)
+
+
+@pytest.mark.parametrize("text", ["id: [", "just text", "", "!!python/object/apply:os.getcwd []"])
+def test_broken_yaml_is_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"^small\.yaml: ") as caught:
+        read(tmp_path, text)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_and_unknown_paper() -> None:
+    with pytest.raises(UserError, match=r"none\.yaml"):
+        read_paper(Path("none.yaml"))
+    with pytest.raises(UserError, match="did you mean resnext"):
+        load_paper("resnex")
+
+
+def test_printed_digits_survive_reading_and_pickling() -> None:
+    error = load_paper("preact").tables["preact_vs_original_cifar"].rows[0].published["test_error"]
+    assert isinstance(error, Printed)
+    assert (float(error), str(error), error.decimals) == (9.9, "9.90", 2)
+    assert pickle.loads(pickle.dumps(error)).decimals == 2
+    assert [decimals(number) for number in (62_378_344, 9.25, Printed("1e-3"))] == [0, 2, 3]
+
+
+def test_a_failed_row_has_no_number() -> None:
+    row = load_paper("preact").tables["shortcut_types"].row("dropout shortcut 0.5")
+    assert row.published == {"test_error": None, "fail": True}
+
+
+def test_ladder_takes_the_rows_of_its_group_in_order() -> None:
+    paper = load_paper("resnext")
+    test = paper.claim("cardinality_beats_width").test[0]
+    assert isinstance(test, TrendTest)
+    ladders = test.ladders(paper.tables["cardinality_vs_width"].params())
+    assert [ladder.label for ladder in ladders] == ["depth 50", "depth 101"]
+    assert list(ladders[0].steps) == [1, 2, 4, 8, 32]
+    assert ladders[1].steps[32] == ("ResNeXt-101 32x4d",)
+
+
+def test_groups_and_cells_of_an_order() -> None:
+    test = OrderTest.model_validate({"kind": "order", "ascending": ["a", ["b", {"c": "top1"}]], "metric": "top5"})
+    assert [cell.row for cell in test.cells()] == ["a", "b", "c"]
+    assert test.columns_named() == {"top1", "top5"}
+
+
+def test_counts_in_printed_units() -> None:
+    assert in_unit(25_557_032, "million") == pytest.approx(25.557032)
+    assert in_unit(4_089_184_256, "1e9 multiply-adds") == pytest.approx(4.089184256)
+    assert in_unit(34_944, "count") == 34_944
+
+
+def test_reading_papers_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, replicate.papers as p; p.load_paper('resnext');"
+        "print([m for m in ('torch', 'pandas', 'scipy', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_listing_reads_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(papers, "read_paper", lambda path: pytest.fail(f"{path} was read"))
+    assert "resnext" in paper_ids()
