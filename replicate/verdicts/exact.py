@@ -1,0 +1,74 @@
+"""Printed numbers against measured ones: equal, or equal to the digits that were printed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from replicate.papers.claims import Cell, ExactTest
+from replicate.papers.printed import decimals
+from replicate.papers.schema import Row, Table
+from replicate.verdicts.evidence import NOT_MEASURED, Condition, Evidence
+from replicate.verdicts.samples import Samples
+
+SHOWN = 4  # differences named in a sentence
+
+
+def agrees_to_printed_digits(value: float, printed: float) -> bool:
+    """Whether `value`, rounded to as many decimals as `printed` shows, is `printed`; a tie may be rounded either way.
+
+    >>> agrees_to_printed_digits(25.557032, 25.6), agrees_to_printed_digits(25.557032, 25.5)
+    (True, False)
+    """
+    half_a_digit = 0.5 * 10.0 ** -decimals(printed)
+    rounding = 1e-9 * half_a_digit + 1e-12 * abs(printed)
+    return abs(value - printed) <= half_a_digit + rounding
+
+
+def weigh_exact(test: ExactTest, table: Table | None, samples: Samples) -> Condition:
+    """Compare every published number that `test` speaks of with the one measured; effect: the largest difference."""
+    label = ", ".join(test.metric) or "every printed number"
+    blank = Evidence(label, (), counted=True)
+    published = [(cell, value) for cell, value in _published(test, table) if cell in samples]
+    if not published:
+        return Condition(label, (replace(blank, reason=NOT_MEASURED + label),))
+    blank = replace(blank, cells=tuple(cell for cell, _ in published))
+    unequal = [cell.row for cell in blank.cells if len(np.unique(samples[cell].values)) != 1]
+    if unequal:
+        return Condition(label, (replace(blank, reason=f"{unequal[0]} does not measure the same in every run"),))
+    triples = [(cell, printed, float(samples[cell].values[0])) for cell, printed in published]
+    return Condition(label, (_compared(blank, table, triples),))
+
+
+def _published(test: ExactTest, table: Table | None) -> Iterator[tuple[Cell, float]]:
+    if test.values:
+        yield from ((Cell(row, metric), value) for metric in test.metric for row, value in test.values.items())
+        return
+    rows = table.params() if table else {}
+    for row in table.rows if table else ():
+        if row.variant in rows and row.variant in (test.rows or rows):
+            yield from ((Cell(row.variant, column), value) for column, value in _numbers(row, test.metric))
+
+
+def _numbers(row: Row, columns: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    for column, value in row.published.items():
+        if column in (columns or row.published) and isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield column, value
+
+
+def _compared(blank: Evidence, table: Table | None, triples: list[tuple[Cell, float, float]]) -> Evidence:
+    off = [t for t in triples if not agrees_to_printed_digits(t[2], t[1])]
+    cell, printed, value = max(off or triples, key=lambda t: abs(t[2] - t[1]) / max(abs(t[1]), 1e-12))
+    differences = "; ".join(f"{c.row} ({c.metric}) measures {v:.10g} where {p} is printed" for c, p, v in off[:SHOWN])
+    more = f" and {len(off) - SHOWN} more" if len(off) > SHOWN else ""
+    finding = f"{len(off)} of {len(triples)} printed numbers differ: {differences}{more}" if off else ""
+    return replace(
+        blank,
+        effect=value - printed,
+        low=value - printed,
+        high=value - printed,
+        unit=table.units.get(cell.metric or "", "") if table else "",
+        p_holds=float(bool(off)),
+        p_fails=float(not off),
+        finding=finding or f"All {len(triples)} measured numbers agree with the print",
+    )

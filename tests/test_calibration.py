@@ -1,0 +1,89 @@
+"""How often the engine errs on simulated sweeps of known truth: at most 5 % in every cell, whatever the seeds."""
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from replicate.papers import load_paper
+from replicate.papers.claims import Cell
+from replicate.verdicts.calibration import SEEDS, Case, calibrate, default_cases, printed_spread, true_means
+
+SWEEPS = 1000
+ALLOWED = 0.05
+# The rate over 1,000 sweeps scatters around the true one. A true 5 % shows more than this in one cell of 10,000.
+TOLERATED = stats.binom.isf(1e-4, SWEEPS, ALLOWED) / SWEEPS
+# With a true effect only the far side of the interval is wrong: 2.5 %.
+TOLERATED_REVERSED = stats.binom.isf(1e-4, SWEEPS // 4, ALLOWED / 2) / (SWEEPS // 4)
+
+
+@pytest.fixture(scope="module")
+def without_effect() -> pd.DataFrame:
+    return calibrate(truths=["none"], sweeps=SWEEPS)
+
+
+@pytest.fixture(scope="module")
+def with_effect() -> pd.DataFrame:
+    return calibrate(truths=["half", "published"], sweeps=SWEEPS // 4)
+
+
+def test_every_kind_that_meets_spread_is_simulated(without_effect: pd.DataFrame) -> None:
+    assert set(without_effect["kind"]) == {"order", "trend", "equal", "ratio", "collapse", "growth"}
+    assert set(without_effect["seeds"]) == set(SEEDS) == {3, 5, 10}
+
+
+def test_without_effect_at_most_five_percent_decide(without_effect: pd.DataFrame) -> None:
+    decided = without_effect["reproduced"] + without_effect["contradicted"]
+    assert (decided == without_effect["wrong"]).all()
+    assert decided.max() <= TOLERATED, without_effect[decided > TOLERATED].to_string()
+    assert without_effect["wrong"].mean() <= ALLOWED
+
+
+def test_without_effect_some_do_decide(without_effect: pd.DataFrame) -> None:
+    """A test that never rejects would pass the one above; two rows at ten seeds must come near their 5 %."""
+    pair = without_effect.query("claim == 'bn_after_addition_hurts_imagenet' and seeds == 10")
+    assert (pair["wrong"] > 0.02).all()
+
+
+def test_a_true_effect_is_rarely_contradicted(with_effect: pd.DataFrame) -> None:
+    assert with_effect["contradicted"].max() <= TOLERATED_REVERSED
+    assert with_effect["contradicted"].mean() <= ALLOWED / 2
+
+
+def test_more_seeds_decide_more(with_effect: pd.DataFrame) -> None:
+    rates = with_effect.pivot_table("reproduced", ["claim", "uneven", "truth"], "seeds")
+    noise = 0.08  # two rates over 250 sweeps
+    assert (rates[5] >= rates[3] - noise).all()
+    assert (rates[10] >= rates[5] - noise).all()
+    assert (rates.xs("published", level="truth")[10] > 0.85).all()
+
+
+def test_the_same_generator_gives_the_same_table() -> None:
+    case = [Case("preact", "bn_after_addition_hurts_imagenet", 0.5)]
+    first, again, other = (calibrate(case, sweeps=20, generator_seed=seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+def test_spread_hides_the_effect() -> None:
+    case = Case("preact", "bn_after_addition_hurts_imagenet", printed_spread())
+    wide = Case("preact", "bn_after_addition_hurts_imagenet", 20 * printed_spread())
+    rates = calibrate([case, wide], seeds=[5], truths=["published"], sweeps=100)["reproduced"]
+    assert list(rates > 0.5) == [True, False]
+
+
+@pytest.mark.parametrize(("share", "means"), [(0.0, (27.94, 27.64)), (1.0, (27.94, 27.88))])
+def test_no_effect_for_equality_is_a_difference_of_the_margin(share: float, means: tuple[float, float]) -> None:
+    paper = load_paper("resnet")
+    test = paper.claim("shallow_plain_equals_residual").test[0]
+    found = true_means(test, paper.tables["imagenet_plain_vs_residual"], share)
+    assert list(found.values()) == pytest.approx(means)
+
+
+def test_half_an_effect_lies_between() -> None:
+    case = next(case for case in default_cases() if case.claim == "cardinality_beats_width")
+    test = case.reduced().test[0]
+    none, half, full = (true_means(test, case.table(), share) for share in (0.0, 0.5, 1.0))
+    cell = Cell("ResNet-50 1x64d", "top1_error")
+    assert full[cell] == pytest.approx(23.9)
+    assert half[cell] == pytest.approx((none[cell] + full[cell]) / 2)
+    assert len({round(mean, 9) for cell, mean in none.items() if "101" in cell.row}) == 1
