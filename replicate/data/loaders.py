@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from replicate.data import load
+from replicate.data import IMAGENET, load
 from replicate.data.augment import augmentation
 from replicate.data.config import DataConfig
 from replicate.data.resident import Batch, ResidentLoader
@@ -26,12 +26,27 @@ class Loaders:
 
 
 def check_data(config: DataConfig) -> None:
-    """Read the data once. Raises UserError if they are missing or damaged."""
-    load(config)
+    """Read the data once, of ImageNet the folder's layout. Raises UserError if they are missing or damaged."""
+    if config.name == IMAGENET:
+        from replicate.data.imagenet import imagenet_folder, transforms  # imports torchvision
+
+        imagenet_folder(config)
+        transforms(config)
+    else:
+        load(config)
 
 
-def make_loaders(config: DataConfig, batch_size: int, seed: int, device: torch.device, channels_last: bool) -> Loaders:
-    """Loaders whose order and augmentation follow from `seed`; whole sets lie on `device`."""
+def make_loaders(
+    config: DataConfig, batch_size: int, seed: int, device: torch.device, channels_last: bool, workers: int = 0
+) -> Loaders:
+    """Loaders whose order and augmentation follow from `seed`; sets in memory lie on `device`.
+
+    `workers` processes decode ImageNet's files.
+    """
+    if config.name == IMAGENET:
+        from replicate.data.imagenet import imagenet_loaders
+
+        return Loaders(*imagenet_loaders(config, batch_size, seed=seed, workers=workers))
     splits = load(config)
 
     def evaluation(part: ImageSet) -> ResidentLoader:

@@ -1,0 +1,51 @@
+"""Images: the bundled set, the public sets and ImageNet, in parts that are kept apart.
+
+    splits = load(DataConfig(name="bundled", size=16))
+    loader = ResidentLoader(splits.train, 64, splits.mean, splits.std, seed=0, shuffle=True)   # replicate.data.resident
+
+torch is imported when images are asked for, not before.
+"""
+
+from typing import TYPE_CHECKING
+
+from replicate.data.config import DataConfig
+from replicate.errors import UserError
+
+if TYPE_CHECKING:
+    from replicate.data.splits import DataSplits
+
+__all__ = ["DataConfig", "augmentation_names", "data_names", "load"]
+
+IMAGENET = "imagenet"  # the one set that does not fit in memory
+
+
+def data_names() -> list[str]:
+    """Every data set, sorted."""
+    from replicate.data.sources import SOURCES
+
+    return sorted([*SOURCES, IMAGENET])
+
+
+def augmentation_names(data: str) -> list[str]:
+    """The augmentations that training images of the data set `data` can have, sorted."""
+    if data == IMAGENET:
+        from replicate.data.imagenet_augment import IMAGENET_AUGMENTATIONS
+
+        return sorted(IMAGENET_AUGMENTATIONS)
+    from replicate.data.augment import AUGMENTATIONS
+
+    return sorted(AUGMENTATIONS)
+
+
+def load(config: DataConfig) -> "DataSplits":
+    """Read a resident data set, check its files, and cut and resize it as `config` says.
+
+    Raises UserError for a missing or damaged file, too few images of a class, and for ImageNet, which is read from
+    disk batch by batch.
+    """
+    if config.name == IMAGENET:
+        raise UserError("data set imagenet does not fit in memory, where this study needs its images")
+    from replicate.data.sources import SOURCES
+    from replicate.data.splits import prepare
+
+    return prepare(SOURCES[config.name](config), config)

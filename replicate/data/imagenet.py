@@ -1,0 +1,199 @@
+"""ImageNet from a folder of JPEG files, decoded by DataLoader workers; the same images in the same order on any number.
+
+Expected: ROOT/train/<class>/*.JPEG and ROOT/val/<class>/*.JPEG, the classes being WordNet names (n01440764, ...).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import default_loader
+from torchvision.transforms import v2
+
+from replicate.data.config import DataConfig
+from replicate.data.epochs import Batch, ResumableLoader, batch_count
+from replicate.data.imagenet_augment import (
+    CHANNEL_MEAN,
+    CHANNEL_STD,
+    IMAGENET_AUGMENTATIONS,
+    Steps,
+    centre_crop,
+    ten_crop,
+)
+from replicate.data.random import derived_seed, generator, permutation
+from replicate.data.splits import cut_test, cut_training
+from replicate.errors import UserError
+
+CROP = 224
+Sample = tuple[str, int]
+"""A file and its label."""
+Key = tuple[int, int]
+"""An epoch and the place of an image in its part."""
+
+
+def imagenet_folder(config: DataConfig) -> Path:
+    """`data.root`, else the environment's REPLICATE_IMAGENET. Raises UserError unless train/ and val/ are in it."""
+    root = config.root or os.environ.get("REPLICATE_IMAGENET")
+    wanted = "set data.root (or REPLICATE_IMAGENET) to a folder with train/<class>/*.JPEG and val/<class>/*.JPEG"
+    if not root:
+        raise UserError(f"no ImageNet folder is named: {wanted}")
+    folder = Path(root).expanduser()
+    for part in ("train", "val"):
+        if not (folder / part).is_dir():
+            raise UserError(f"{folder} has no folder {part}: {wanted}")
+    return folder
+
+
+def list_images(folder: Path) -> tuple[list[Sample], list[str]]:
+    """The files of one part with their labels, sorted by class and name, and the classes. Raises UserError."""
+    try:
+        found = ImageFolder(folder)
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is not laid out as <class>/*.JPEG: {error}") from error
+    return found.samples, found.classes
+
+
+def fingerprint(folder: Path, samples: list[Sample]) -> str:
+    """SHA-256 over the names and sizes of the files: reading all of ImageNet for it would take an hour."""
+    lines = (f"{Path(path).relative_to(folder).as_posix()} {os.path.getsize(path)}\n" for path, _ in samples)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class ImageFiles(Dataset[tuple[Tensor, int]]):
+    """Decoded, augmented, normalised images, addressed by (epoch, index).
+
+    The generator that the transforms use is seeded for each image from (seed, epoch, index), so it does not matter
+    which worker draws; the process's own generator is left as it was.
+    """
+
+    def __init__(self, samples: list[Sample], steps: Steps, seed: int) -> None:
+        self.samples, self.transform, self.seed = samples, v2.Compose(steps), seed
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, int]:
+        epoch, index = key
+        path, label = self.samples[index]
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(derived_seed(self.seed, "augmentation", epoch, index))
+            return self.transform(default_loader(path)), label
+
+
+class EpochBatches(Sampler[list[Key]]):
+    """The keys of each batch of `epoch`, from batch `start` on."""
+
+    def __init__(self, count: int, batch_size: int, seed: int, shuffle: bool, drop_last: bool) -> None:
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self.shuffle, self.drop_last = shuffle, drop_last
+        self.epoch = self.start = 0
+
+    def __len__(self) -> int:
+        return batch_count(self.count, self.batch_size, self.drop_last)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch = self.epoch
+        order = permutation(self.count, self.seed, epoch) if self.shuffle else torch.arange(self.count)
+        for batch in list(torch.split(order, self.batch_size))[self.start : len(self)]:
+            yield [(epoch, index) for index in batch.tolist()]
+
+
+class ImageFileLoader(ResumableLoader):
+    """Batches of ImageFiles, prepared by `workers` processes (0: by this one). Tensors are on the CPU."""
+
+    def __init__(
+        self, images: ImageFiles, batch_size: int, *, shuffle: bool = False, drop_last: bool = False, workers: int = 0
+    ) -> None:
+        super().__init__()
+        self.images = images
+        self.keys = EpochBatches(len(images), batch_size, images.seed, shuffle, drop_last)
+        self.loader = DataLoader(
+            images,
+            batch_sampler=self.keys,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            generator=generator(images.seed, "workers"),  # else the loader would draw from the global generator
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """The batches of `epoch` from number `start` on."""
+        self.keys.epoch, self.keys.start = epoch, start
+        yield from self.loader
+
+
+def normalise(config: DataConfig) -> v2.Normalize:
+    """The step from pixels in 0 ... 1 to what the network sees; see splits.statistics for the names."""
+    if config.normalisation == "mean_image":
+        raise UserError("data.normalisation=mean_image: ImageNet's mean image is not at hand; channel_mean is nearest")
+    mean = (0.0, 0.0, 0.0) if config.normalisation == "unit" else CHANNEL_MEAN
+    if config.normalisation == "channel_mean":  # (255 x - 255 mean): the scale stays 0 ... 255
+        return v2.Normalize(mean, (1 / 255,) * 3)
+    return v2.Normalize(mean, CHANNEL_STD if config.normalisation == "channel" else (1.0, 1.0, 1.0))
+
+
+def transforms(config: DataConfig) -> tuple[Steps, Steps]:
+    """The steps of training and of test images, normalised."""
+    size = config.size or CROP
+    augment = IMAGENET_AUGMENTATIONS[config.augmentation].steps(size)
+    test = ten_crop if config.test_crops == 10 else centre_crop
+    plain = test(config.test_size or size, config.test_resize)
+    return [*augment, normalise(config)], [*plain, normalise(config)]
+
+
+def labels_of(samples: list[Sample]) -> Tensor:
+    """The labels alone: int64 (n,)."""
+    return torch.tensor([label for _, label in samples])
+
+
+def check_classes(train: list[str], val: list[str]) -> None:
+    """Raise UserError unless both parts have the same classes: their order gives the labels."""
+    if train != val:
+        raise UserError(f"ImageNet needs the same class folders in train ({len(train)} found) and val ({len(val)})")
+
+
+class ImageNetLoaders(NamedTuple):
+    """Loaders of the training, validation and test images, and the fingerprint of the folder."""
+
+    train: ImageFileLoader
+    validation: ImageFileLoader | None
+    test: ImageFileLoader
+    checksum: str
+
+
+def imagenet_loaders(
+    config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None
+) -> ImageNetLoaders:
+    """The loaders of an ImageNet folder; val/ is the test part, validation images come from train/.
+
+    Images are 3 x size x size (224), at test time test_size. `workers` processes decode, one per core for None. Raises
+    UserError for a folder that is not as expected.
+    """
+    folder = imagenet_folder(config)
+    (train, classes), (test, test_classes) = list_images(folder / "train"), list_images(folder / "val")
+    check_classes(classes, test_classes)
+    kept, split_off = cut_training(labels_of(train), config, len(classes))
+    used = cut_test(labels_of(test), config, len(classes))
+    augment, plain = transforms(config)
+    processes = workers if workers is not None else os.cpu_count() or 1
+
+    def loader(samples: list[Sample], index: Tensor, steps: Steps, **training: bool) -> ImageFileLoader:
+        images = ImageFiles([samples[place] for place in index.tolist()], steps, seed)
+        return ImageFileLoader(images, batch_size, workers=processes, **training)
+
+    lone = len(kept) % batch_size == 1  # one image has no batch statistics
+    return ImageNetLoaders(
+        loader(train, kept, augment, shuffle=True, drop_last=lone),
+        loader(train, split_off, plain) if config.validation else None,
+        loader(test, used, plain),
+        fingerprint(folder, [*train, *test]),
+    )

@@ -1,0 +1,63 @@
+"""A loader for images that live in memory: no workers, no per-image Python, exact resume at any batch."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from replicate.data.augment import AUGMENTATIONS, Augmentation
+from replicate.data.epochs import Batch, ResumableLoader, batch_count
+from replicate.data.random import generator, permutation
+from replicate.data.splits import ImageSet
+
+__all__ = ["Batch", "ResidentLoader"]
+
+
+class ResidentLoader(ResumableLoader):
+    """Batches of an ImageSet: one index operation, then the augmentation and the normalisation of the whole batch.
+
+    `mean` and `std` broadcast to (c, h, w) and are in pixel units 0 ... 255, as DataSplits has them. `device` is a CPU
+    or CUDA device; the images are copied there once, and the batches are born there.
+    """
+
+    def __init__(
+        self,
+        data: ImageSet,
+        batch_size: int,
+        mean: Tensor,
+        std: Tensor,
+        *,
+        seed: int = 0,
+        augment: Augmentation = AUGMENTATIONS["none"],
+        shuffle: bool = False,
+        drop_last: bool = False,
+        device: torch.device | str = "cpu",
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.images, self.labels = data.images.to(device), data.labels.to(device)
+        self.mean, self.std = mean.to(device), std.to(device)
+        self.batch_size, self.seed, self.augment = batch_size, seed, augment
+        self.shuffle, self.drop_last = shuffle, drop_last
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def __len__(self) -> int:
+        return batch_count(len(self.labels), self.batch_size, self.drop_last)
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """The batches of `epoch` from number `start` on."""
+        order = self._order(epoch)
+        for index in range(start, len(self)):
+            chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+            images = self.images.index_select(0, chosen)
+            images = self.augment(images, generator(self.seed, "augmentation", epoch, index), self.mean)
+            yield self._normalised(images), self.labels.index_select(0, chosen)
+
+    def _order(self, epoch: int) -> Tensor:
+        count = len(self.labels)
+        order = permutation(count, self.seed, epoch) if self.shuffle else torch.arange(count)
+        return order.to(self.images.device)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        # convert first, then in place: half the time of a subtraction that converts on the way
+        return images.float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)
