@@ -44,20 +44,27 @@ def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int = 1, g
 
 
 class Residual(nn.Module):
-    """y = activation(shortcut(x) + branch(x)), the block of every residual network here.
+    """y = activation(shortcut(h) + branch(h)) with h = entry(x), the block of every residual network here.
 
-    He et al. 2015, equation 1. A path study may replace `branch`; a plain network has shortcut None.
+    He et al. 2015, equation 1. `entry` is the pre-activation that both paths share, where a unit has one (He et al.
+    2016). A path study may replace `branch`; a plain network has shortcut None.
     """
 
     def __init__(
-        self, branch: nn.Module, shortcut: nn.Module | None = None, activation: nn.Module | None = None
+        self,
+        branch: nn.Module,
+        shortcut: nn.Module | None = None,
+        activation: nn.Module | None = None,
+        entry: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.entry = entry if entry is not None else nn.Identity()
         self.branch = branch
         self.shortcut = shortcut
         self.activation = activation if activation is not None else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.entry(x)
         out = self.branch(x)
         if self.shortcut is not None:
             out = out + self.shortcut(x)

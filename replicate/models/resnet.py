@@ -102,8 +102,12 @@ def assemble(
     num_classes: int,
     in_channels: int,
     stem: Stem,
+    final: Callable[[int], nn.Module] | None = None,
 ) -> Classifier:
-    """Stages of `layers` blocks; the output width doubles and the map halves from stage to stage."""
+    """Stages of `layers` blocks; the output width doubles and the map halves from stage to stage.
+
+    `final` builds what stands between the last block and the pooling, given its channels.
+    """
     stages, channels = [], stem_width
     for index, blocks in enumerate(layers):
         width = out_width * 2**index
@@ -112,7 +116,13 @@ def assemble(
     make_stem = imagenet_stem if stem == "imagenet" else small_stem
     reduction = (4 if stem == "imagenet" else 1) * 2 ** (len(layers) - 1)
     return Classifier(
-        make_stem(in_channels, stem_width), nn.Sequential(*stages), channels, num_classes, in_channels, reduction
+        make_stem(in_channels, stem_width),
+        nn.Sequential(*stages),
+        channels,
+        num_classes,
+        in_channels,
+        reduction,
+        final(channels) if final is not None else None,
     )
 
 
@@ -145,6 +155,15 @@ def resnet(
     return assemble(build, BOTTLENECK_LAYERS[depth], base, base * EXPANSION, num_classes, in_channels, stem)
 
 
+def cifar_blocks(depth: int, layers: int) -> int:
+    """Blocks of `layers` convolutions in each of three stages: n of depth 6n + 2 (basic) or 9n + 2 (bottleneck)."""
+    period = 3 * layers
+    blocks, rest = divmod(depth - 2, period)
+    if rest or blocks < 1:
+        raise ValueError(f"depth is {period}n + 2 ({period + 2}, {2 * period + 2}, ...), not {depth}")
+    return blocks
+
+
 @register
 def resnet_cifar(
     depth: int = 20,
@@ -155,12 +174,9 @@ def resnet_cifar(
     in_channels: int = 3,
 ) -> Classifier:
     """The CIFAR-10 networks of section 4.2: depth 6n + 2, three stages of n basic blocks of 16, 32, 64 channels."""
-    blocks, rest = divmod(depth - 2, 6)
-    if rest or blocks < 1:
-        raise ValueError(f"depth is 6n + 2 (8, 14, 20, ...), not {depth}")
     base = scaled(16, width)
     build = residual_block(basic_branch, shortcut, residual)
-    return assemble(build, (blocks,) * 3, base, base, num_classes, in_channels, "small")
+    return assemble(build, (cifar_blocks(depth, 2),) * 3, base, base, num_classes, in_channels, "small")
 
 
 register_variants(resnet, {f"resnet{depth}": {"depth": depth} for depth in (18, 34, 50, 101, 152)})

@@ -1,0 +1,90 @@
+"""From an experiment file and the command line to runs."""
+
+import pytest
+
+from replicate.errors import UserError
+from replicate.experiment import experiment_names, load_experiment
+
+NAME = "resnext_cardinality"
+
+
+def test_variants_times_seeds_seeds_outermost() -> None:
+    runs = load_experiment(NAME, ["seeds=2"]).runs()
+    assert [(run.variant, run.seed) for run in runs[:6]] == [
+        ("1x64d", 0), ("2x40d", 0), ("4x24d", 0), ("8x14d", 0), ("32x4d", 0), ("1x64d", 1),
+    ]  # fmt: skip
+    assert len({run.id for run in runs}) == len(runs) == 10
+
+
+def test_variants_of_another_scale_are_left_out() -> None:
+    assert "101-32x4d" not in load_experiment(NAME).variants
+    assert "101-32x4d" in load_experiment(NAME, ["scale=paper"]).variants
+
+
+def test_command_line_wins_over_variant_and_file() -> None:
+    plain = load_experiment(NAME).run("4x24d", 0).config
+    changed = load_experiment(NAME, ["model.cardinality=2", "recipe.lr=0.05", "data.size=28"]).run("4x24d", 0).config
+    assert (plain.model["cardinality"], changed.model["cardinality"]) == (4, 2)
+    assert changed.recipe is not None
+    assert changed.data is not None
+    assert (changed.recipe.lr, changed.data.size) == (0.05, 28)
+
+
+def test_identity_is_what_decides_the_result() -> None:
+    run = load_experiment(NAME).run("4x24d", 0)
+    same = load_experiment(NAME, ["machine.threads=2", "runs_dir=elsewhere", "wandb=disabled", "data.root=/x"])
+    other = load_experiment(NAME, ["recipe.lr=0.05"])
+    assert same.run("4x24d", 0).id == run.id
+    assert other.run("4x24d", 0).id != run.id
+    assert load_experiment(NAME).run("4x24d", 1).id != run.id
+
+
+def test_the_same_configuration_is_the_same_run_in_another_experiment() -> None:
+    words = ["recipe.epochs=4", "model.name=resnet_cifar", "model.depth=8", "model.width=1"]
+    own = ["model.cardinality=null", "model.base_width=null"]
+    first = load_experiment(NAME, [*words, *own, "model.shortcut=A"]).run("1x64d", 0)
+    second = load_experiment("resnet_shortcuts", words).run("A", 0)
+    assert first.id == second.id
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scale=laptpo"], "unknown scale 'laptpo'; did you mean laptop?"),
+        (["scale=pretrained"], "it has smoke, laptop, paper"),
+        (["recipe.lrr=1"], "recipe.lrr"),
+        (["nonsense=1"], "nonsense"),
+        (["recipe.lr=fast"], "recipe laptop: lr: Input should be a valid number"),
+        (["recipe.name=laptpo"], "unknown recipe 'laptpo'; did you mean laptop?"),
+        (["data.name=cifar11"], "unknown data set 'cifar11'; did you mean cifar10"),
+        (["trainer.precision=8"], "trainer.precision"),
+        (["machine.threads=0"], "machine.threads"),
+        (["seeds=0"], "seeds is a whole number of at least 1, not 0"),
+        (["recipe.lr="], "recipe"),
+        (["recipe.lr"], "recipe.lr"),
+    ],
+)
+def test_bad_input_is_one_clear_line(words: list[str], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        experiment = load_experiment(NAME, words)
+        experiment.machine  # noqa: B018
+        experiment.runs()
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_experiment_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean resnext_cardinality"):
+        load_experiment("resnext_cardinalty")
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_scale_of_every_experiment_resolves(name: str) -> None:
+    for scale in ("smoke", "laptop", "paper", "pretrained"):
+        try:
+            experiment = load_experiment(name, [f"scale={scale}"])
+        except UserError as error:
+            assert "has no scale" in str(error)
+            continue
+        assert experiment.runs()
+        assert scale in ("paper", "pretrained") or experiment.settings.study != "train" or experiment.deviations

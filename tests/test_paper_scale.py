@@ -1,0 +1,80 @@
+"""Every variant at paper scale: it builds, has its published size, and survives a training step. Few have the GPUs."""
+
+from functools import cache
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from replicate.counting import count_parameters
+from replicate.data.shapes import data_shape
+from replicate.errors import UserError
+from replicate.experiment import Run, experiment_names, load_experiment
+from replicate.models.auxiliary import AuxOutput
+from replicate.papers import load_paper
+from replicate.records import canonical
+from replicate.training.network import build_network, count_network
+from replicate.training.optimizers import make_optimizer
+from replicate.verdicts.exact import agrees_to_printed_digits
+
+STEP_SIZE = 64  # pixels: a step at 224 asks nothing more of the graph and takes twelve times as long
+
+
+@cache
+def paper_runs() -> list[tuple[str, Run]]:
+    """Experiment and run of every variant that trains at paper scale."""
+    found = []
+    for name in experiment_names():
+        try:
+            experiment = load_experiment(name, ["scale=paper"])
+        except UserError:
+            continue
+        if experiment.settings.study == "train":
+            found += [(experiment.settings.paper, run) for run in experiment.runs(seeds=[0])]
+    return found
+
+
+def label(case: tuple[str, Run]) -> str:
+    return f"{case[1].experiment}:{case[1].variant}"
+
+
+@pytest.mark.parametrize("case", paper_runs(), ids=label)
+def test_has_the_published_parameters(case: tuple[str, Run]) -> None:
+    paper, run = case
+    assert run.architecture is not None, "name the architecture of papers/*.yaml that this variant is"
+    assert run.config.data is not None
+    entry = load_paper(paper).architectures[run.architecture]
+    counted = count_network(run.config.model, run.config.data).parameters
+    if data_shape(run.config.data).classes in (1000, 10):
+        assert counted == entry.reference_params
+    printed = entry.published.get("params_m")
+    errata = " ".join(load_paper(paper).discrepancies)
+    if isinstance(printed, (int, float)) and not agrees_to_printed_digits(counted / 1e6, printed):
+        assert str(printed) in errata, f"{counted} is not the printed {printed}M, and no erratum says why"
+
+
+def distinct() -> list[tuple[str, Run]]:
+    """One case for each network: experiments share many."""
+    return list({canonical(run.config.model): (paper, run) for paper, run in paper_runs()}.values())
+
+
+@pytest.mark.parametrize("case", distinct(), ids=label)
+def test_survives_a_training_step(case: tuple[str, Run]) -> None:
+    _, run = case
+    assert run.config.data is not None
+    assert run.config.recipe is not None
+    network = build_network(run.config.model, run.config.data, run.config.recipe.init, seed=0).train()
+    shape = data_shape(run.config.data)
+    side = min(shape.size, max(STEP_SIZE, network.min_size))
+    optimizer = make_optimizer(network, run.config.recipe)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    outputs = network(torch.randn(2, shape.channels, side, side))
+    logits = outputs.logits if isinstance(outputs, AuxOutput) else outputs
+    assert logits.shape == (2, shape.classes)
+    loss = F.cross_entropy(logits, torch.tensor([0, 1]))
+    assert torch.isfinite(loss)
+    loss.backward()
+    optimizer.step()
+    moved = sum(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    assert moved > 0.5 * len(before)
+    assert count_parameters(network) == sum(a.numel() for a in before)

@@ -1,0 +1,235 @@
+"""Training: schedules, divergence, and resuming that changes nothing."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from replicate.errors import UserError
+from replicate.experiment import MachineConfig, Run, load_experiment
+from replicate.launch import measure
+from replicate.models.registry import _ENTRIES, Entry
+from replicate.progress import Progress
+from replicate.records import Record, RunStore
+from replicate.studies.base import Task
+from replicate.tracking import Tracker
+from replicate.training import checkpoint
+from replicate.training.fit import fit
+from replicate.training.init import INITIALISERS
+from replicate.training.optimizers import parameter_groups
+from replicate.training.recipe import Recipe, resolve_recipe
+
+QUICK = ["scale=smoke", "data.train_images=160", "data.test_images=50", "recipe.batch_size=32", "recipe.epochs=2"]
+
+
+class Killed(Exception):
+    """Stands for a kill: leaves training at a batch, whatever is on disk is what there is."""
+
+
+class NoisyNet(nn.Module):
+    """Dropout, batch statistics and momentum: whatever an inexact resume could get wrong."""
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(in_channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(), nn.Linear(32, num_classes),
+        )  # fmt: skip
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.net(images)
+
+
+@pytest.fixture(autouse=True)
+def noisy_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    def noisynet(num_classes: int = 10, in_channels: int = 1) -> nn.Module:
+        return NoisyNet(num_classes, in_channels)
+
+    monkeypatch.setitem(_ENTRIES, "noisynet", Entry(noisynet, {}))
+
+
+def quick_run(*words: str) -> Run:
+    own = ["model.depth=null", "model.shortcut=null", "model.name=noisynet"]
+    return load_experiment("resnet_shortcuts", [*QUICK, *own, *words]).run("A", 0)
+
+
+def task(run: Run, root: Path, **machine: Any) -> Task:
+    store = RunStore(root)
+    store.folder(run.id).mkdir(parents=True, exist_ok=True)
+    return Task(run, MachineConfig(channels_last=False, **machine), store, ignore, Tracker())
+
+
+def ignore(progress: Progress) -> None:
+    return
+
+
+def record_of(run: Run, root: Path) -> Record:
+    experiment = load_experiment("resnet_shortcuts", [*QUICK, f"runs_dir={root}", "machine.checkpoint_seconds=0"])
+    store = RunStore(root)
+    store.folder(run.id).mkdir(parents=True, exist_ok=True)
+    return measure(experiment, run, store)
+
+
+@pytest.mark.parametrize("killed_after", [1, 3, 5, 7, 9])
+def test_a_resumed_run_equals_an_unbroken_one_bitwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int
+) -> None:
+    run = quick_run()
+    unbroken = record_of(run, tmp_path / "unbroken")
+    saves = 0
+    save = checkpoint.Checkpoint.__call__
+
+    def save_then_die(self: checkpoint.Checkpoint, module: Any, done: int) -> None:
+        nonlocal saves
+        save(self, module, done)
+        saves += 1
+        if saves == killed_after:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "__call__", save_then_die)
+        with pytest.raises(Killed):
+            record_of(run, tmp_path / "broken")
+    steps: list[int] = []
+
+    def count_steps(self: checkpoint.Checkpoint, module: Any, done: int) -> None:
+        steps.append(done)
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "__call__", count_steps)
+    resumed = record_of(run, tmp_path / "broken")
+    assert steps[0] == killed_after + 1  # nothing before the checkpoint was trained again
+    assert resumed.outcome() == unbroken.outcome()
+    left, right = (torch.load(weights(tmp_path / name, run)) for name in ("unbroken", "broken"))
+    assert all(torch.equal(left[key], right[key]) for key in left)
+
+
+def weights(root: Path, run: Run) -> Any:
+    import io
+
+    return io.BytesIO(checkpoint.unseal(root / run.id / checkpoint.WEIGHTS))
+
+
+def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = quick_run()
+    good = fit(task(run, tmp_path / "a"))
+    folder = tmp_path / "b" / run.id
+    folder.mkdir(parents=True)
+    (folder / checkpoint.NAME).write_bytes(b"0" * 64 + b"\nnot a checkpoint")
+    redone = fit(task(run, tmp_path / "b"))
+    assert "set aside" in capsys.readouterr().err
+    assert redone.measurements == good.measurements
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    first, second = (fit(task(quick_run().model_copy(update={"seed": s, "id": f"x{s}"}), tmp_path)) for s in (0, 1))
+    assert first.measurements != second.measurements
+
+
+def test_divergence_is_a_recorded_outcome(tmp_path: Path) -> None:
+    record = record_of(quick_run("recipe.lr=1e30", "recipe.epochs=6"), tmp_path)
+    assert record.status == "diverged"
+    losses = [m for m in record.measurements if m.metric == "train_loss" and m.index is not None]
+    assert losses[-1].value is None
+    assert len(losses) < 6  # it stops at the end of the epoch, not of the training
+    assert record.value("test_error") is not None
+
+
+def test_validation_curve_is_measured_on_images_of_its_own(tmp_path: Path) -> None:
+    trained = fit(task(quick_run("data.validation=40"), tmp_path))
+    curve = [m for m in trained.measurements if m.metric == "validation_error" and m.index is not None]
+    assert [m.index for m in curve] == [1, 2]
+
+
+def test_accumulation_keeps_the_recipes_batch() -> None:
+    with pytest.raises(UserError, match="cannot be accumulated"):
+        from replicate.training.fit import micro_batch
+
+        run = quick_run("trainer.accumulate=3")
+        assert run.config.recipe is not None
+        assert run.config.trainer is not None
+        micro_batch(run.config.recipe, run.config.trainer)
+
+
+def recipe(**fields: Any) -> Recipe:
+    return Recipe.model_validate({"lr": 0.1, "batch_size": 10, "epochs": 10, **fields})
+
+
+def test_step_schedule_divides_at_the_milestones() -> None:
+    steps = recipe(schedule={"kind": "step", "milestones": [3, 6]})
+    rates = [steps.learning_rate(step, 4) for step in (0, 11, 12, 23, 24, 39)]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_cosine_and_linear_end_near_zero() -> None:
+    for kind in ("cosine", "linear"):
+        falling = recipe(schedule={"kind": kind})
+        rates = [falling.learning_rate(step, 4) for step in range(40)]
+        assert rates[0] == pytest.approx(0.1)
+        assert rates == sorted(rates, reverse=True)
+        assert rates[-1] < 0.003
+    assert recipe(schedule={"kind": "cosine"}).learning_rate(20, 4) == pytest.approx(0.05)
+
+
+def test_exponential_falls_as_a_staircase() -> None:
+    stairs = recipe(schedule={"kind": "exponential", "gamma": 0.94, "every": 2})
+    assert stairs.learning_rate(7, 4) == 0.1
+    assert stairs.learning_rate(8, 4) == pytest.approx(0.094)
+
+
+def test_warm_ups() -> None:
+    constant = recipe(warmup={"kind": "constant", "lr": 0.01, "length": 400, "unit": "iterations"})
+    assert [constant.learning_rate(step, 100) for step in (0, 399, 400)] == [0.01, 0.01, 0.1]
+    linear = recipe(warmup={"kind": "linear", "length": 1, "unit": "epochs"})
+    assert [linear.learning_rate(step, 4) for step in (0, 1, 3)] == pytest.approx([0.025, 0.05, 0.1])
+
+
+def test_warm_up_waits_for_the_training_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from replicate.training.module import Classification
+
+    module = Classification(
+        NoisyNet(10, 1), recipe(warmup={"kind": "constant", "lr": 0.01, "until_train_error": 80}), 0, 100
+    )
+    assert module.learning_rate(50) == 0.01
+    module.sums.copy_(torch.tensor([0.0, 85, 100]))
+    module.on_train_batch_end(None, (torch.empty(0), torch.empty(0)), 19)
+    assert module.learning_rate(50) == 0.01
+    module.sums.copy_(torch.tensor([0.0, 75, 100]))
+    module.on_train_batch_end(None, (torch.empty(0), torch.empty(0)), 39)
+    assert module.learning_rate(50) == 0.1
+
+
+def test_iterations_win_over_epochs() -> None:
+    assert recipe(iterations=64000, epochs=164).total_steps(391) == 64000
+    assert recipe(epochs=1.5).total_steps(100) == 150
+
+
+def test_a_published_recipe_takes_its_numbers_from_the_paper() -> None:
+    from replicate.papers import load_paper
+
+    stated, ours = load_paper("resnext").recipes["imagenet"], resolve_recipe("xie2017_imagenet", {})
+    for field in ("lr", "momentum", "nesterov", "weight_decay", "batch_size", "epochs"):
+        assert getattr(ours, field) == getattr(stated, field)
+
+
+def test_decay_can_spare_biases_and_normalisation() -> None:
+    net = NoisyNet(10, 1)
+    decayed, spared = parameter_groups(net, recipe(weight_decay=1e-4, decay="weights"))
+    assert {p.dim() for p in decayed["params"]} == {2, 4}
+    assert {p.dim() for p in spared["params"]} == {1}
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (1e-4, 0.0)
+    [all_of_them] = parameter_groups(net, recipe(weight_decay=1e-4))
+    assert len(all_of_them["params"]) == len(list(net.parameters()))
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+def test_every_initialiser_sets_finite_weights(name: str) -> None:
+    torch.manual_seed(0)
+    layer = nn.Sequential(nn.Conv2d(16, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), nn.Flatten(), nn.Linear(64, 8))
+    INITIALISERS[name](layer)
+    assert all(torch.isfinite(p).all() for p in layer.parameters())
+    spread = {"he_fan_out": math.sqrt(2 / (9 * 32)), "he_normal": math.sqrt(2 / (9 * 16)), "gaussian_01": 0.1}
+    if name in spread:
+        assert layer[0].weight.std().item() == pytest.approx(spread[name], rel=0.05)
