@@ -11,6 +11,7 @@ from replicate.studies import STUDIES
 def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
     """Every name is known, every network can be built, the data are there. Raises UserError."""
     check_paper(experiment, runs)
+    check_settings(experiment)
     if not STUDIES[experiment.settings.study].trains:
         return
     from replicate.data.loaders import check_data
@@ -28,6 +29,11 @@ def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
         micro_batch(config.recipe, config.trainer)
     for data in {config.data for config in distinct.values() if config.data is not None}:
         check_data(data)
+
+
+def check_settings(experiment: Experiment) -> None:
+    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins."""
+    _ = experiment.machine, experiment.wandb, experiment.runs_dir
 
 
 def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:

@@ -166,6 +166,30 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
 
 
 @app.command()
+def smoke() -> None:
+    """Run every experiment and variant for a few steps in a folder of its own; results/ stays as it is."""
+    import tempfile
+    import time
+
+    from replicate.catalogue import catalogue
+    from replicate.launch import run_experiment
+
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for entry in catalogue():
+            if "smoke" not in entry.scales:
+                continue
+            started = time.monotonic()
+            words = ["scale=smoke", f"runs_dir={folder}", "wandb=disabled"]
+            sweep = run_experiment(entry.name, words, quiet=True)
+            failed += len(sweep.failed)
+            state = f"{len(sweep.failed)} FAILED" if sweep.failed else "ok"
+            print(f"{entry.name:28} {len(sweep.runs):3} runs  {time.monotonic() - started:5.1f} s  {state}", flush=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def verdicts(as_json: AsJson = False) -> None:
     """Print every verdict in results/: the claim, where in the paper, at which scale, the effect and how sure."""
     from replicate.describe import verdict_rows, verdict_text

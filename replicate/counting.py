@@ -31,7 +31,7 @@ def count_multiply_adds(module: nn.Module, images: Tensor, layer: str = "") -> i
     `layer` names a submodule to count alone. Pooling, normalisation, activations and biases are left out. The counter
     of torch counts a multiply-add as two operations.
     """
-    counter = FlopCounterMode(display=False, depth=None)
+    counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         module(images)
     if not layer:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,6 +21,7 @@ from replicate.studies import STUDIES
 from replicate.training.recipe import Recipe, first_line, resolve_recipe
 
 SCALES = ("smoke", "laptop", "paper", "pretrained")
+WANDB_MODES = ("auto", "online", "offline", "disabled")
 BLOCKS = ("model", "data", "recipe", "trainer", "options")
 """The parts of a configuration that a variant may override and that decide a run's result."""
 FREE_BLOCKS = ("model", "options")
@@ -48,6 +49,7 @@ class MachineConfig(Block):
     devices: int = Field(1, ge=1)
     threads: int = Field(1, ge=1)
     workers: int | None = Field(None, ge=1)
+    loader_workers: int = Field(0, ge=0)
     channels_last: bool = True
     compile: bool = False
     checkpoint_seconds: float = Field(60, ge=0)
@@ -70,7 +72,10 @@ class RunConfig(Block):
 
 
 class Run(Block):
-    """One (experiment, scale, variant, seed). `row` is the published row that the variant re-makes."""
+    """One (experiment, scale, variant, seed).
+
+    `row` is the published row that the variant re-makes, `architecture` the paper's entry for its graph at paper scale.
+    """
 
     id: str
     experiment: str
@@ -78,6 +83,7 @@ class Run(Block):
     variant: str
     seed: int
     row: str | None
+    architecture: str | None = None
     config: RunConfig
 
 
@@ -122,11 +128,17 @@ class Experiment:
 
     @property
     def wandb(self) -> str:
-        return str(self._config.wandb)
+        """One of WANDB_MODES."""
+        mode = str(self._config.wandb)
+        if mode not in WANDB_MODES:
+            raise unknown("wandb mode", mode, WANDB_MODES)
+        return mode
 
     @cached_property
     def machine(self) -> MachineConfig:
-        return validated(MachineConfig, self.name, OmegaConf.to_container(self._config.machine, resolve=True), "machine")
+        return validated(
+            MachineConfig, self.name, OmegaConf.to_container(self._config.machine, resolve=True), "machine"
+        )
 
     @property
     def deviations(self) -> tuple[str, ...]:
@@ -146,14 +158,15 @@ class Experiment:
 
     def run(self, variant: str, seed: int) -> Run:
         """The run of one variant and seed, fully resolved. Raises UserError for anything that does not make sense."""
-        config, row = self._resolve(variant)
+        config, names = self._resolve(variant)
         return Run(
             id=run_id(config.study, config.identity(), seed),
             experiment=self.name,
             scale=self.scale,
             variant=variant,
             seed=seed,
-            row=row,
+            row=names["row"],
+            architecture=names["architecture"],
             config=config,
         )
 
@@ -163,23 +176,23 @@ class Experiment:
         resolved = {name: self.run(name, 0) for name in chosen}
         return [with_seed(resolved[name], seed) for seed in (seeds or self.seeds) for name in chosen]
 
-    def _resolve(self, variant: str) -> tuple[RunConfig, str | None]:
+    def _resolve(self, variant: str) -> tuple[RunConfig, dict[str, str | None]]:
         if variant not in self.variants:
             raise unknown(f"variant of {self.name} at {self.scale} scale", variant, self.variants)
-        overlay = dict(OmegaConf.to_container(self._config.variants[variant]) or {})
-        row = overlay.pop("row", None)
+        overlay: dict[str, Any] = {**(self._config.variants[variant] or {})}
+        names = {key: overlay.pop(key, None) for key in ("row", "architecture")}
         overlay.pop("scales", None)
         for key in overlay:
             if key not in BLOCKS:
                 raise unknown(f"block in variant {variant} of {self.name}", str(key), BLOCKS)
         label = f"{self.name}, variant {variant}"
         try:
-            merged = OmegaConf.merge(opened(self._config), overlay)
+            merged = cast(DictConfig, OmegaConf.merge(opened(self._config), overlay))
             apply_overrides(merged, self._overrides)
             blocks = {key: OmegaConf.to_container(merged[key], resolve=True) for key in BLOCKS}
         except OmegaConfBaseException as error:
             raise UserError(f"{label}: {one_line(error)}") from error
-        return build_config(self.settings.study, label, blocks), row
+        return build_config(self.settings.study, label, blocks), names
 
 
 def opened(config: DictConfig) -> DictConfig:

@@ -4,7 +4,9 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
@@ -20,7 +22,6 @@ from replicate.experiment import Experiment, Run, is_sweep, load_experiment, own
 from replicate.paths import conf_dir
 from replicate.progress import Monitor, ProgressWriter
 from replicate.records import Record, RunStore, Timing
-from replicate.resolvers import cores
 from replicate.studies import load_study
 
 BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
@@ -59,8 +60,8 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def run_experiment(name: str, words: Sequence[str] = ()) -> Sweep:
-    """Do what is not done of experiment `name` under the command line's `key=value` words.
+def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) -> Sweep:
+    """Do what is not done of experiment `name` under the command line's `key=value` words; `quiet` shows no progress.
 
     Raises UserError, before anything is written, for whatever cannot be. A run that fails leaves its traceback in its
     folder and does not stop the others.
@@ -69,14 +70,14 @@ def run_experiment(name: str, words: Sequence[str] = ()) -> Sweep:
 
     experiment = load_experiment(name, words)
     runs = selected(experiment, words)
-    check_runs(experiment, runs)
     store = RunStore(experiment.runs_dir)
-    store.prepare()
     pending = [run for run in runs if store.read(run.id) is None]
     done_before = len(runs) - len(pending)
     failed: list[Run] = []
     if pending:
-        with Monitor(store, pending, cores(experiment.machine.workers)):
+        check_runs(experiment, pending)
+        store.prepare()
+        with nullcontext() if quiet else Monitor(store, pending):
             failed = sweep_until_done(experiment, words, store, pending)
     records = [record for run in runs if (record := store.read(run.id)) is not None]
     return Sweep(experiment, runs, records, done_before, failed)
@@ -114,7 +115,8 @@ def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run])
 def run_job(config: DictConfig) -> tuple[str, str]:
     """Hydra's task: one composed configuration to one run. Returns (run id, done | busy | failed)."""
     context = HydraConfig.get()
-    experiment = Experiment(str(context.runtime.choices.experiment), config, own_words(context.overrides.task))
+    choices: Any = context.runtime.choices
+    experiment = Experiment(str(choices.experiment), config, own_words(context.overrides.task))
     run = experiment.run(str(config.variant), int(config.seed))
     return run.id, execute(experiment, run)
 

@@ -46,7 +46,7 @@ class Plan:
                 f"training images   {self.training_images:,}",
                 f"operations        {self.training_flops:.3g} FLOP (forward and backward)",
                 f"disk              {self.disk_bytes / 1e6:,.1f} MB of weights and checkpoints",
-                f"on this machine   {clock(self.seconds_here)} (estimate at {CPU_SHARE:.0%} of its matrix-product peak)",
+                f"on this machine   {clock(self.seconds_here)} (estimate at {CPU_SHARE:.0%} of its matrix product)",
                 f"on one GPU        {gpus} (estimate at {GPU_SHARE:.0%} of the peak)",
             ]
         )

@@ -67,8 +67,8 @@ def read_progress(folder: Path) -> Progress | None:
 class Monitor:
     """While it is entered, prints one line for each epoch that any run of the sweep finishes."""
 
-    def __init__(self, store: RunStore, runs: Sequence[Run], workers: int, interval: float = 1.0) -> None:
-        self.store, self.workers, self.interval = store, workers, interval
+    def __init__(self, store: RunStore, runs: Sequence[Run], interval: float = 1.0) -> None:
+        self.store, self.interval = store, interval
         self.waiting = {run.id: run for run in runs}
         self.total = len(runs)
         self.started = time.monotonic()
@@ -80,7 +80,9 @@ class Monitor:
         self.thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop.set()
         self.thread.join()
         if kind is None:
@@ -104,8 +106,8 @@ class Monitor:
     def sweep_left(self, active: dict[str, Progress | None]) -> str:
         """An estimate for the whole sweep from what the finished and running runs have taken."""
         finished = self.total - len(self.waiting)
-        fractions = [progress.done / max(progress.total, 1) for name, progress in active.items() if progress and name in self.waiting]
-        done = finished + sum(fractions)
+        running = [progress for name, progress in active.items() if progress and name in self.waiting]
+        done = finished + sum(progress.done / max(progress.total, 1) for progress in running)
         if done <= 0 or not self.waiting:
             return ""
         left = (time.monotonic() - self.started) / done * (self.total - done)

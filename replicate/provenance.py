@@ -22,7 +22,7 @@ def provenance(machine: MachineConfig, data_checksum: str | None) -> dict[str, A
         "os": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "gpu": gpu_name(machine.accelerator),
-        **machine.model_dump(exclude={"workers", "checkpoint_seconds"}),
+        **machine.model_dump(exclude={"workers", "loader_workers", "checkpoint_seconds"}),
         "data_checksum": data_checksum,
     }
 

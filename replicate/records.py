@@ -7,6 +7,7 @@ run is found again by whoever asks for the same thing, whichever experiment it b
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,11 +123,13 @@ class RunStore:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"cannot write to the runs folder {self.root} (setting runs_dir): {error.strerror}") from error
+            raise UserError(
+                f"cannot write to the runs folder {self.root} (setting runs_dir): {error.strerror}"
+            ) from error
 
     def folder(self, run: str) -> Path:
         """The run's own folder. Raises UserError for an id that would leave the store."""
-        if not run or Path(run).name != run:
+        if not re.fullmatch(r"\w[\w-]*", run):
             raise UserError(f"'{run}' is not a run id")
         return self.root / run
 

@@ -78,7 +78,7 @@ def start(experiment: Experiment, run: Run, folder: Path) -> Tracker:
     """Open the mirror of `run`, in the group of its experiment and scale."""
     import wandb
 
-    mode = experiment.wandb
+    mode: Any = experiment.wandb
     if mode == "auto":
         mode = "online" if has_login() else "offline"
     settings = experiment.settings

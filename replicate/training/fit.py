@@ -18,8 +18,8 @@ from replicate.progress import Progress
 from replicate.records import Measurement
 from replicate.studies.base import Task
 from replicate.training.checkpoint import Checkpoint, SealedCheckpointIO, save_weights, usable_checkpoint
-from replicate.training.network import build_network
 from replicate.training.module import Classification
+from replicate.training.network import build_network
 from replicate.training.recipe import Recipe
 from replicate.training.stream import Stream
 
@@ -45,23 +45,27 @@ def fit(task: Task) -> Trained:
     assert config.trainer is not None
     device = accelerator_device(task.machine.accelerator)
     batch_size = micro_batch(config.recipe, config.trainer)
-    loaders = make_loaders(config.data, batch_size, task.run.seed, device, task.machine.channels_last)
+    machine = task.machine
+    loaders = make_loaders(
+        config.data, batch_size, task.run.seed, device, machine.channels_last, machine.loader_workers
+    )
     network = build_network(config.model, config.data, config.recipe.init, task.run.seed)
-    if task.machine.channels_last:
+    if machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
     watch = Watch(task, batch_size)
     module = Classification(
-        torch.compile(network) if task.machine.compile else network,  # type: ignore[arg-type]
+        torch.compile(network) if machine.compile else network,  # type: ignore[arg-type]
         config.recipe,
         task.run.seed,
         len(loaders.train),
         config.trainer.accumulate,
-        observers=(watch, Checkpoint(task.folder, task.machine.checkpoint_seconds)),
+        loaders.validation,
+        observers=(watch, Checkpoint(task.folder, machine.checkpoint_seconds)),
     )
     stream = Stream(loaders.train, module.recipe.total_steps(module.steps_per_epoch) * config.trainer.accumulate)
     with quiet_lightning():
         trainer = make_trainer(task, config.trainer)
-        trainer.fit(module, stream, loaders.validation, ckpt_path=usable_checkpoint(task.folder), weights_only=True)
+        trainer.fit(module, stream, ckpt_path=usable_checkpoint(task.folder), weights_only=True)
         if trainer.interrupted:
             raise KeyboardInterrupt
         trainer.test(module, loaders.test, verbose=False)
@@ -140,9 +144,7 @@ class Watch:
         return sorted(self.marks)[len(self.marks) // 2] if self.marks else None
 
 
-def measurements(
-    history: list[dict[str, float]], scores: dict[str, float], classes: int
-) -> tuple[Measurement, ...]:
+def measurements(history: list[dict[str, float]], scores: dict[str, float], classes: int) -> tuple[Measurement, ...]:
     """Curves (index: epoch, from 1), the last epoch's training figures, and the test scores."""
     curves = [
         Measurement(metric=metric, index=epoch, value=number(value))
@@ -159,7 +161,7 @@ def number(value: float) -> float | None:
     return value if value == value and abs(value) != float("inf") else None
 
 
-class quiet_lightning(warnings.catch_warnings):  # noqa: N801  (reads as a statement)
+class quiet_lightning(warnings.catch_warnings):
     """Silence Lightning's advice on loader workers and log intervals: our loaders have none by design."""
 
     def __enter__(self) -> Any:
@@ -167,5 +169,3 @@ class quiet_lightning(warnings.catch_warnings):  # noqa: N801  (reads as a state
         warnings.filterwarnings("ignore", module="pytorch_lightning.*")
         logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
         return entered
-
-

@@ -1,6 +1,6 @@
 """The one LightningModule: a network, a recipe, and sums that stay on the device until the epoch ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -35,11 +35,13 @@ class Classification(pl.LightningModule):
         seed: int,
         batches_per_epoch: int,
         accumulate: int = 1,
+        validation: Iterable[Batch] | None = None,
         observers: Sequence["Observer"] = (),
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.seed = network, recipe, seed
-        self.batches_per_epoch, self.accumulate, self.observers = batches_per_epoch, accumulate, observers
+        self.batches_per_epoch, self.accumulate = batches_per_epoch, accumulate
+        self.validation, self.observers = validation, observers
         self.history: list[dict[str, float]] = []
         self.warming = recipe.warmup.until_train_error is not None
         self.diverged = False
@@ -78,7 +80,7 @@ class Classification(pl.LightningModule):
             wrong = (logits.argmax(1) != labels).sum()
             self.sums += torch.stack([loss * len(labels), wrong, wrong.new_tensor(len(labels))])
         if isinstance(outputs, AuxOutput):
-            weight = self.network.auxiliary_weight
+            weight = float(self.network.auxiliary_weight)  # type: ignore[arg-type]  # of every network with such heads
             for head in outputs.auxiliary:
                 loss = loss + weight * F.cross_entropy(head, labels, label_smoothing=smoothing)
         return loss
@@ -101,10 +103,25 @@ class Classification(pl.LightningModule):
         """Turn the sums into a row of history; stop a training whose loss is no number."""
         loss, wrong, images = self.sums.tolist()
         self.sums.zero_()
-        self.history.append({"train_loss": loss / images, "train_error": 100 * wrong / images})
+        self.history.append({"train_loss": loss / images, "train_error": 100 * wrong / images, **self.validate()})
         if loss != loss or loss in (float("inf"), float("-inf")):
             self.diverged = True
             self.trainer.should_stop = True
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Loss and errors on the validation images, if there are any.
+
+        Here and not in Lightning's loop, which would leave the row out after a resume at the end of an epoch.
+        """
+        if self.validation is None:
+            return {}
+        self.scores.zero_()
+        self.network.eval()
+        for images, labels in self.validation:
+            self.score((images.to(self.device), labels.to(self.device)))
+        self.network.train()
+        return {f"validation_{name}": value for name, value in self.rates().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["replicate"] = {"history": self.history, "warming": self.warming, "diverged": self.diverged}
@@ -112,16 +129,6 @@ class Classification(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["replicate"]
         self.history, self.warming, self.diverged = state["history"], state["warming"], state["diverged"]
-
-    def on_validation_epoch_start(self) -> None:
-        self.scores.zero_()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.score(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        if self.history:
-            self.history[-1].update({f"validation_{name}": value for name, value in self.rates().items()})
 
     def on_test_epoch_start(self) -> None:
         self.scores.zero_()

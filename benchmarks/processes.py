@@ -1,0 +1,33 @@
+"""The same work in several processes at once: files of their own, since spawned processes import them by name."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import torch
+
+from benchmarks.training import our_trainer
+from replicate.planning import matmul_peak
+from replicate.training.fit import quiet_lightning
+
+
+def train_in_process(threads: int, steps: int) -> float:
+    """Our Trainer's images/s in a fresh process."""
+    torch.set_num_threads(threads)
+    with quiet_lightning():
+        trainer = our_trainer()
+        trainer(10)
+        return trainer(steps)
+
+
+def together(processes: int, threads: int, steps: int) -> float:
+    """Summed images/s of `processes` that train at the same time."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return sum(pool.map(train_in_process, [threads] * processes, [steps] * processes))
+
+
+def peak_together(processes: int) -> float:
+    """Summed FLOP/s of a matrix product in `processes` at the same time, one thread each."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        return sum(pool.map(matmul_peak, [1024] * processes, [2.0] * processes))

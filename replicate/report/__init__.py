@@ -1,0 +1,69 @@
+"""From records to tables, figures and verdicts. Nothing here trains anything or imports torch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from replicate.errors import UserError, unknown
+from replicate.experiment import Experiment
+from replicate.records import Record, RunStore
+from replicate.report.gather import Findings, Sample, VariantFindings, gather
+from replicate.report.terminal import terminal
+from replicate.report.write import RECORDS, read_records, result_folder, write_index, write_results
+from replicate.verdicts import Verdict, judge_all
+
+__all__ = [
+    "Findings",
+    "Sample",
+    "VariantFindings",
+    "available_records",
+    "committed_records",
+    "gather",
+    "judge",
+    "report",
+    "terminal",
+    "write_index",
+    "write_results",
+]
+
+
+def report(
+    experiment: Experiment, records: Iterable[Record], results_dir: Path | None = None
+) -> tuple[Findings, list[Verdict]]:
+    """Gather the experiment's planned runs among `records` and judge its claims; write both, given `results_dir`.
+
+    Without any record of the plan nothing is written. Raises UserError.
+    """
+    findings = gather(experiment, experiment.runs(), records)
+    verdicts = judge(findings)
+    if results_dir is not None and findings.records:
+        write_results(findings, verdicts, result_folder(results_dir, experiment.name, experiment.scale))
+        write_index(results_dir)
+    return findings, verdicts
+
+
+def judge(findings: Findings) -> list[Verdict]:
+    """The verdicts of the claims that the experiment's file names. Raises UserError for a claim the paper lacks."""
+    claims = {claim.id: claim for claim in findings.paper.claims}
+    for name in findings.experiment.settings.claims:
+        if name not in claims:
+            raise unknown(f"claim of paper {findings.paper.id}", name, claims)
+    chosen = [claims[name] for name in findings.experiment.settings.claims]
+    named = {column for claim in chosen for test in claim.test for column in test.columns_named()}
+    frame = findings.frame[findings.frame["metric"].isin({*findings.table.units, *named})]  # sparing it the curves
+    try:
+        return judge_all(chosen, findings.table, frame, findings.chance)
+    except ValueError as error:  # two variants for one published row
+        raise UserError(f"{findings.experiment.name}: {error}") from error
+
+
+def committed_records(results_dir: Path, experiment: str, scale: str) -> list[Record]:
+    """The records that came with the repository, so that a fresh clone can report without a run."""
+    return read_records(result_folder(results_dir, experiment, scale) / RECORDS)
+
+
+def available_records(experiment: Experiment, store: RunStore, results_dir: Path) -> list[Record]:
+    """The person's own runs of the experiment's plan if there are any, else the committed ones."""
+    done = store.finished()
+    own = [store.read(run.id) for run in experiment.runs() if run.id in done]
+    found = [record for record in own if record is not None]
+    return found or committed_records(results_dir, experiment.name, experiment.scale)

@@ -1,0 +1,148 @@
+"""The folder results/: per experiment and scale its records and what follows from them, and the index of all."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from replicate.errors import UserError
+from replicate.records import Record, canonical, write_atomic
+from replicate.report.gather import Findings
+from replicate.report.index import index_markdown
+from replicate.report.table import markdown
+from replicate.verdicts import Verdict
+
+RECORDS, RUNS, TABLE, VERDICTS, FIGURE = "records.jsonl", "runs.csv", "table.md", "verdicts.json", "figure.svg"
+PACKAGES = ("torch", "torchvision")
+HARDWARE = ("cpu", "gpu", "threads")
+
+
+def result_folder(results_dir: Path, experiment: str, scale: str) -> Path:
+    """Where the results of one experiment at one scale lie."""
+    return results_dir / experiment / scale
+
+
+def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> None:
+    """Write records.jsonl, from which the rest follows: runs.csv, table.md, verdicts.json, figure.svg unless counted.
+
+    Each file is replaced whole; equal findings write equal bytes. Raises UserError when the folder cannot be written.
+    """
+    files = {
+        RECORDS: "".join(f"{canonical(record.model_dump(mode='json'))}\n" for record in findings.records).encode(),
+        RUNS: runs_frame(findings).to_csv(index=False, lineterminator="\n").encode(),
+        TABLE: markdown(findings, verdicts).encode(),
+        VERDICTS: pretty(verdicts_data(findings, verdicts)),
+    }
+    if not findings.counted:
+        from replicate.report.figure import figure_svg  # here, since matplotlib takes a second to import
+
+        files[FIGURE] = figure_svg(findings)
+    write_files(folder, files)
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            write_atomic(folder / name, data)
+    except OSError as error:
+        raise UserError(f"cannot write the results to {folder}: {error.strerror}") from error
+
+
+def write_index(results_dir: Path) -> None:
+    """Write README.md of `results_dir` from the verdicts.json of every experiment and scale in it."""
+    found = [read_verdicts(path) for path in sorted(results_dir.glob(f"*/*/{VERDICTS}"))]
+    write_files(results_dir, {"README.md": index_markdown(found).encode()})
+
+
+def read_verdicts(path: Path) -> dict[str, Any]:
+    """What :func:`write_results` left in a verdicts.json. Raises UserError for a damaged file."""
+    try:
+        data: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}); `replicate report` writes it anew") from error
+    return data
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a records.jsonl, none if there is no such file. Raises UserError for a damaged line."""
+    records = []
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), start=1):
+        try:
+            records.append(Record.model_validate_json(line))
+        except ValidationError as error:
+            raise UserError(f"{path}, line {number}, is no record ({str(error).splitlines()[0]})") from error
+    return records
+
+
+def runs_frame(findings: Findings) -> pd.DataFrame:
+    """One line a run: its single-valued metrics under the names they were measured by, its cost and its provenance."""
+    single = [{m.metric: m.value for m in r.measurements if m.index is None} for r in findings.records]
+    metrics = sorted({metric for values in single for metric in values})
+    rows = [
+        {**identity(record), **{metric: values.get(metric) for metric in metrics}, **cost(record), **origin(record)}
+        for record, values in zip(findings.records, single, strict=True)
+    ]
+    # objects, so that a missing count leaves the others whole numbers
+    return pd.DataFrame(rows, dtype=object)
+
+
+def identity(record: Record) -> dict[str, Any]:
+    return {"id": record.id, "variant": record.variant, "seed": record.seed, "status": record.status}
+
+
+def cost(record: Record) -> dict[str, Any]:
+    return {
+        "parameters": record.parameters,
+        "multiply_adds": record.multiply_adds,
+        "seconds": record.timing.seconds,
+        "images_per_second": record.timing.images_per_second,
+    }
+
+
+def origin(record: Record) -> dict[str, Any]:
+    """Where the run was done, as far as the record says."""
+    told = record.provenance
+    packages = told.get("packages") or {}
+    return {
+        "commit": told.get("commit"),
+        "dirty": told.get("dirty"),
+        "python": told.get("python"),
+        **{name: packages.get(name) for name in PACKAGES},
+        **{name: told.get(name) for name in HARDWARE},
+    }
+
+
+def verdicts_data(findings: Findings, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """verdicts.json: which experiment, how many runs, and every verdict with all its fields."""
+    experiment = findings.experiment
+    return {
+        "experiment": experiment.name,
+        "scale": experiment.scale,
+        "paper": findings.paper.id,
+        "table": experiment.settings.table,
+        "locator": findings.table.locator,
+        "comparable": findings.comparable,
+        "runs": {
+            "planned": len(findings.runs),
+            "finished": sum(record.status == "finished" for record in findings.records),
+            "diverged": sum(record.status == "diverged" for record in findings.records),
+            "missing": len(findings.missing),
+        },
+        "deviations": list(experiment.deviations),
+        "verdicts": [{name: plain(value) for name, value in asdict(v).items()} for v in verdicts],
+    }
+
+
+def plain(value: Any) -> Any:
+    """JSON has no infinity and no NaN: an open end of an interval is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def pretty(data: dict[str, Any]) -> bytes:
+    return (json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
