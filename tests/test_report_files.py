@@ -139,6 +139,7 @@ def test_verdicts_json_and_index_say_what_was_judged(tmp_path: Path) -> None:
     index = (tmp_path / "README.md").read_text()
     assert f"1 table, 1 verdict: 1 {verdict.outcome}." in index
     assert "[made_up](made_up/laptop/table.md)" in index
+    assert "| --- | --- | --- | ---: | --- | --- |" in index
     assert verdict.statement in index
     assert verdict.statement in (tmp_path / "made_up" / "laptop" / "table.md").read_text()
 

@@ -49,7 +49,8 @@ def judge(findings: Findings) -> list[Verdict]:
             raise unknown(f"claim of paper {findings.paper.id}", name, claims)
     chosen = [claims[name] for name in findings.experiment.settings.claims]
     named = {column for claim in chosen for test in claim.test for column in test.columns_named()}
-    frame = findings.frame[findings.frame["metric"].isin({*findings.table.units, *named})]  # sparing it the curves
+    wanted = {*findings.table.units, *findings.columns, *named}  # sparing it the other curves
+    frame = findings.frame[findings.frame["metric"].isin(wanted)]
     try:
         return judge_all(chosen, findings.table, frame, findings.chance)
     except ValueError as error:  # two variants for one published row

@@ -14,7 +14,7 @@ INTRODUCTION = """# Results
 
 What `replicate report` found in the records of each experiment and scale; the folders hold the records, the table and
 the figure. At smoke and laptop scale a verdict is about the direction of a claim on small images, at paper and
-pretrained scale about the published experiment itself."""
+pretrained scale about the published experiment itself; what is counted, not trained, is exact at every scale."""
 
 
 def index_markdown(found: Sequence[dict[str, Any]]) -> str:

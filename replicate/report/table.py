@@ -35,8 +35,11 @@ PRINTED_SIZES = {
 }
 """Columns in which the papers print what our records hold as `parameters` and `multiply_adds`."""
 
-LEFT = ("variant", "published row", "quantity", "result", "remarks")
-"""Columns of words; all others hold numbers and go to the right."""
+LEFT = (
+    *("variant", "published row", "quantity", "result", "remarks"),
+    *("experiment", "scale", "paper", "claim", "verdict"),
+)
+"""Columns of words, here and in the index; all others hold numbers and go to the right."""
 
 AGREEMENTS = {"exact": "exact", "agrees": "agree to the printed digits", "differs": "differ"}
 NOT_RUN, EXACT, AGREES = "not run", "exact", "agrees to the printed digits"
@@ -145,6 +148,7 @@ def markdown(findings: Findings, verdicts: Sequence[Verdict]) -> str:
         f"**{comparison(findings)}**",
         markdown_table(table_frame(findings)),
         run_summary(findings) + explanation(findings),
+        *([] if findings.counted else ["![Published and measured values, variant by variant](figure.svg)"]),
         *section("Deviations from the paper", findings.experiment.deviations),
         *section("Verdicts", [verdict_sentence(v) for v in verdicts]),
     ]
