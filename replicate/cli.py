@@ -97,7 +97,18 @@ def say(text: str) -> None:
 
 def as_declared(words: list[str]) -> bool:
     """Whether the overrides leave what the experiment's file says untouched, so that results/ may take the outcome."""
-    harmless = ("scale=", "runs_dir=", "wandb=", "launcher=", "machine.", "data.root=", "data.download=", "hydra.")
+    harmless = (
+        "scale=",
+        "variant=",
+        "seed=",
+        "runs_dir=",
+        "wandb=",
+        "launcher=",
+        "machine.",
+        "data.root=",
+        "data.download=",
+        "hydra.",
+    )
     return all(word.startswith(harmless) for word in words)
 
 

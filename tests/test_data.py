@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from replicate.data import DataConfig, augmentation_names, data_names, load, sources
+from replicate.data.augment import AUGMENTATIONS
 from replicate.data.config import Normalisation
+from replicate.data.imagenet_augment import IMAGENET_AUGMENTATIONS
 from replicate.data.random import derived_seed, permutation
 from replicate.data.splits import (
     DataSplits,
@@ -219,10 +221,13 @@ def test_imagenet_is_not_loaded_into_memory() -> None:
 
 
 def test_names_are_listed() -> None:
-    assert {"bundled", "cifar10", "imagenet", "svhn_extra"} <= set(data_names())
+    assert data_names() == sorted([*sources.SOURCES, "imagenet"])
+    assert augmentation_names("bundled") == sorted(AUGMENTATIONS)
+    assert augmentation_names("imagenet") == sorted(IMAGENET_AUGMENTATIONS)
     assert {"scale_aspect", "shorter_side_256_480", "alexnet"} <= set(augmentation_names("imagenet"))
 
 
 def test_torch_is_not_imported_before_images_are_asked_for() -> None:
-    code = "import sys, replicate.data.config; sys.exit('torch' in sys.modules)"
+    code = "import sys; from replicate.experiment import load_experiment as e; e('resnext_cardinality').runs(); "
+    code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

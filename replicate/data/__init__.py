@@ -9,32 +9,13 @@ torch is imported when images are asked for, not before.
 from typing import TYPE_CHECKING
 
 from replicate.data.config import DataConfig
+from replicate.data.names import IMAGENET, augmentation_names, data_names
 from replicate.errors import UserError
 
 if TYPE_CHECKING:
     from replicate.data.splits import DataSplits
 
-__all__ = ["DataConfig", "augmentation_names", "data_names", "load"]
-
-IMAGENET = "imagenet"  # the one set that does not fit in memory
-
-
-def data_names() -> list[str]:
-    """Every data set, sorted."""
-    from replicate.data.sources import SOURCES
-
-    return sorted([*SOURCES, IMAGENET])
-
-
-def augmentation_names(data: str) -> list[str]:
-    """The augmentations that training images of the data set `data` can have, sorted."""
-    if data == IMAGENET:
-        from replicate.data.imagenet_augment import IMAGENET_AUGMENTATIONS
-
-        return sorted(IMAGENET_AUGMENTATIONS)
-    from replicate.data.augment import AUGMENTATIONS
-
-    return sorted(AUGMENTATIONS)
+__all__ = ["IMAGENET", "DataConfig", "augmentation_names", "data_names", "load"]
 
 
 def load(config: DataConfig) -> "DataSplits":

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from replicate.data.names import augmentation_names, data_names
 from replicate.errors import UserError, unknown
 
 Normalisation = Literal["channel", "channel_mean", "mean_image", "unit"]
@@ -41,16 +42,12 @@ class DataConfig(BaseModel):
     @field_validator("name")
     @classmethod
     def _known_name(cls, name: str) -> str:
-        from replicate.data import data_names  # here, so that importing this file does not import torch
-
         if name not in data_names():
             raise unknown("data set", name, data_names())
         return name
 
     @model_validator(mode="after")
     def _known_augmentation(self) -> Self:
-        from replicate.data import augmentation_names
-
         names = augmentation_names(self.name)
         if self.augmentation not in names:
             raise unknown(f"augmentation of data set {self.name}", self.augmentation, names)
