@@ -30,7 +30,7 @@ replicate: $(VENV)/installed  ## replicate a table: make replicate EXP=resnext_c
 	$(BIN)/replicate run $(EXP) scale=$(SCALE) $(ARGS)
 
 test: $(VENV)/installed-dev  ## run the test suite
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(VENV)/installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

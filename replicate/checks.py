@@ -5,30 +5,16 @@ from collections.abc import Sequence
 from replicate.errors import UserError
 from replicate.experiment import Experiment, Run
 from replicate.papers import load_paper
-from replicate.studies import STUDIES
+from replicate.studies import study_check
 
 
 def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
     """Every name is known, every network can be built, the data are there. Raises UserError."""
     check_paper(experiment, runs)
     check_settings(experiment)
-    if not STUDIES[experiment.settings.study].trains:
-        return
-    from replicate.data.loaders import check_data
-    from replicate.training.fit import micro_batch
-    from replicate.training.init import initialiser
-    from replicate.training.network import count_network
-
-    distinct = {run.variant: run.config for run in runs}
-    for config in distinct.values():
-        assert config.data is not None
-        assert config.recipe is not None
-        assert config.trainer is not None
-        count_network(config.model, config.data)
-        initialiser(config.recipe.init)
-        micro_batch(config.recipe, config.trainer)
-    for data in {config.data for config in distinct.values() if config.data is not None}:
-        check_data(data)
+    check = study_check(experiment.settings.study)
+    for config in {run.variant: run.config for run in runs}.values():
+        check(config)
 
 
 def check_settings(experiment: Experiment) -> None:

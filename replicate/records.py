@@ -152,7 +152,7 @@ class RunStore:
         path = self.record_path(run)
         try:
             return parse(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, ValidationError) as error:
             set_aside(path, str(error).splitlines()[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from replicate.cli import main
 from replicate.data import sources
 
 COMMAND = [sys.executable, "-m", "replicate.cli"]
@@ -70,13 +71,26 @@ def test_list_is_the_catalogue(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_a_mistake_is_one_line_code_2_and_nothing_written(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    (tmp_path / "blocked").touch()
-    done = call(*words, cwd=tmp_path)
+def test_a_mistake_is_one_line_code_2_and_nothing_written(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.delenv("REPLICATE_IMAGENET", raising=False)
+    monkeypatch.setattr(sys, "argv", ["replicate", *words])
+    (workdir / "blocked").touch()
+    with pytest.raises(SystemExit) as left:
+        main()
+    printed = capfd.readouterr()
+    assert (left.value.code, printed.out) == (2, "")
+    assert said in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+    assert os.listdir(workdir) == ["blocked"]
+
+
+def test_the_shell_sees_the_line_and_the_code(tmp_path: Path) -> None:
+    done = call("run", "resnext_cardinalty", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert os.listdir(tmp_path) == ["blocked"]
+    assert done.stderr.startswith("replicate: unknown experiment 'resnext_cardinalty'; did you mean resnext_cardinality")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_damaged_data_file_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

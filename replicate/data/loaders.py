@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -25,6 +26,7 @@ class Loaders:
     checksum: str
 
 
+@cache
 def check_data(config: DataConfig) -> None:
     """Read the data once, of ImageNet the folder's layout. Raises UserError if they are missing or damaged."""
     if config.name == IMAGENET:

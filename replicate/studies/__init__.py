@@ -1,4 +1,5 @@
-"""The kinds of measurement. Each is one file with one function: `study(task) -> Outcome`.
+"""The kinds of measurement. Each is one file with two functions: `run(task) -> Outcome` measures, `check(config)`
+raises UserError for a configuration that cannot be run, before any work is done.
 
 The table here is read without importing torch; :func:`load_study` imports the file.
 """
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from replicate.experiment import RunConfig
     from replicate.studies.base import Outcome, Task
 
 
@@ -25,6 +27,12 @@ STUDIES = {
     "train": Study("replicate.studies.train", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "count": Study("replicate.studies.count", ("model", "options")),
 }
+
+
+def study_check(name: str) -> "Callable[[RunConfig], None]":
+    """The study's own look at a configuration before the sweep: `check` of its file. Raises UserError."""
+    function: Callable[[RunConfig], None] = import_module(STUDIES[name].module).check
+    return function
 
 
 def load_study(name: str) -> "Callable[[Task], Outcome]":

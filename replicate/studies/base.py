@@ -6,7 +6,7 @@ from pathlib import Path
 
 from replicate.experiment import MachineConfig, Run
 from replicate.progress import Progress
-from replicate.records import Measurement, RunStore, Status
+from replicate.records import Measurement, Record, RunStore, Status, Timing
 from replicate.tracking import Tracker
 
 
@@ -35,3 +35,24 @@ class Outcome:
     multiply_adds: int | None = None
     images_per_second: float | None = None
     data_checksum: str | None = None
+
+
+def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
+    """What a finished run leaves: what was found, beside where and how it was found."""
+    from replicate.provenance import provenance
+
+    run = task.run
+    return Record(
+        id=run.id,
+        experiment=run.experiment,
+        scale=run.scale,
+        variant=run.variant,
+        seed=run.seed,
+        status=outcome.status,
+        config=run.config.identity(),
+        measurements=outcome.measurements,
+        parameters=outcome.parameters,
+        multiply_adds=outcome.multiply_adds,
+        timing=Timing(seconds=seconds, images_per_second=outcome.images_per_second),
+        provenance=provenance(task.machine, outcome.data_checksum),
+    )

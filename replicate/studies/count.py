@@ -4,10 +4,16 @@ from typing import Any
 
 from replicate.counting import Count, count
 from replicate.errors import unknown
+from replicate.experiment import RunConfig
 from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
 
 QUANTITIES = ("parameters", "multiply_adds")
+
+
+def check(config: RunConfig) -> None:
+    """Counting takes as long as checking: count."""
+    counted(config)
 
 
 def run(task: Task) -> Outcome:
@@ -16,10 +22,8 @@ def run(task: Task) -> Outcome:
     options.columns names what is measured: {column: {of: parameters | multiply_adds, model: {overrides}}}; without it
     both quantities under their own names.
     """
-    model, options = task.run.config.model, task.run.config.options
-    shape = options.get("input", (3, 224, 224))
-    columns = options.get("columns") or {quantity: {"of": quantity} for quantity in QUANTITIES}
-    counts = {name: count_column(model, column, shape, options.get("layer", "")) for name, column in columns.items()}
+    counts = counted(task.run.config)
+    columns = columns_of(task.run.config)
     first = next(iter(counts.values()))
     return Outcome(
         measurements=tuple(
@@ -29,6 +33,17 @@ def run(task: Task) -> Outcome:
         parameters=first.parameters,
         multiply_adds=first.multiply_adds,
     )
+
+
+def columns_of(config: RunConfig) -> dict[str, Any]:
+    """What to count, by the name it gets."""
+    return config.options.get("columns") or {quantity: {"of": quantity} for quantity in QUANTITIES}
+
+
+def counted(config: RunConfig) -> dict[str, Count]:
+    """The counts of every column."""
+    shape, layer = config.options.get("input", (3, 224, 224)), config.options.get("layer", "")
+    return {name: count_column(config.model, column, shape, layer) for name, column in columns_of(config).items()}
 
 
 def count_column(model: dict[str, Any], column: dict[str, Any], shape: tuple[int, int, int], layer: str) -> Count:

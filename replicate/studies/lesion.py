@@ -1,0 +1,254 @@
+"""Study `lesion`: the test error of a trained network after blocks are deleted or exchanged (Veit et al. 2016, section 4).
+
+Nothing is retrained and no statistic of batch normalisation is estimated anew. options.lesion says what is done:
+
+each    every single deletion. Curve deleted_error over the block's number, with `stage` and `transition` of each block;
+        test_error is the mean over the deletions. Rises over the undamaged network: rise_most stays above nine tenths
+        of those at blocks that keep their shape, rise_elsewhere is the largest of them, rise_transition the smallest
+        at the blocks that change it. least_error is the smallest error that any deletion leaves.
+delete  options.delete of options.of blocks at random, in that proportion of the network's; options.draws times.
+swap    options.swap exchanges of two random blocks of equal shape, options.draws times, with Kendall's tau of the
+        new order in drawn_tau and its mean in `tau`.
+
+The last two leave the curve drawn_error over the draws and test_error, their median. All of them leave
+undamaged_error. Errors are in percent, rises in percentage points. Study `lesion_pretrained` does the same to a
+network with weights from a file, or untrained.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from replicate.data.config import DataConfig
+from replicate.data.loaders import check_data
+from replicate.data.random import generator
+from replicate.data.resident import Batch
+from replicate.data.shapes import data_shape
+from replicate.experiment import Block, RunConfig, validated
+from replicate.records import Measurement
+from replicate.studies.base import Outcome, Task
+from replicate.studies.pretrained import check_pretrained, pretrained
+from replicate.studies.surgery import Part, Slot, deletion, parts, replaced, residual_parts, single_deletions
+from replicate.studies.trained import Subject, loaders_of, trained
+from replicate.training.network import count_network
+
+EVALUATION_BATCH = 500
+MOST = 0.9  # the share of blocks that "nearly all" is taken for
+
+
+class LesionOptions(Block):
+    """The options of a lesion. images: test images to look at, all of them by default."""
+
+    lesion: Literal["each", "delete", "swap"] = "each"
+    images: int | None = Field(None, ge=1)
+    draws: int = Field(1, ge=1)
+    delete: int | None = Field(None, ge=1)
+    of: int | None = Field(None, ge=1)
+    swap: int | None = Field(None, ge=1)
+    weights: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "LesionOptions":
+        needed = {"each": (), "delete": ("delete", "of"), "swap": ("swap",)}[self.lesion]
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(f"lesion {self.lesion} needs options.{name}")
+        return self
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A network, the test batches to look at, and the seed of the draws."""
+
+    network: nn.Module
+    batches: Sequence[Batch]
+    options: LesionOptions
+    seed: int
+
+
+def check(config: RunConfig) -> None:
+    """As study `train` checks, where it trains; the options make sense and the weights are there."""
+    options = options_of(config)
+    if config.recipe is None:
+        assert config.data is not None
+        check_pretrained(config, options.weights)
+        check_data(config.data)
+    else:
+        from replicate.studies.train import check as check_training
+
+        check_training(config)
+
+
+def run(task: Task) -> Outcome:
+    """Measures what the options ask for, on the test data."""
+    config, options = task.run.config, options_of(task.run.config)
+    subject = trained(task) if config.recipe is not None else pretrained(task, options.weights)
+    batches, checksum = test_batches(task, options, subject)
+    patient = Patient(subject.network, batches, options, task.run.seed)
+    assert config.data is not None
+    size = count_network(config.model, config.data)
+    return Outcome(
+        measurements=(
+            *LESIONS[options.lesion](patient),
+            single("undamaged_error", error(subject.network, batches)),
+            single("classes", data_shape(config.data).classes),
+        ),
+        status=subject.status,
+        parameters=size.parameters,
+        multiply_adds=size.multiply_adds,
+        data_checksum=checksum,
+    )
+
+
+def options_of(config: RunConfig) -> LesionOptions:
+    return validated(LesionOptions, config.study, config.options, "options")
+
+
+def test_batches(task: Task, options: LesionOptions, subject: Subject) -> tuple[list[Batch], str]:
+    """The test images as batches on the network's device, and the data's checksum."""
+
+    def cut(data: DataConfig) -> DataConfig:
+        return data.model_copy(update={"test_images": options.images or data.test_images})
+
+    loaders = loaders_of(task, cut, EVALUATION_BATCH, subject.device)
+    device = subject.device
+    return [(images.to(device), labels.to(device)) for images, labels in loaders.test], loaders.checksum
+
+
+def single(metric: str, value: float) -> Measurement:
+    return Measurement(metric=metric, value=float(value))
+
+
+def curve(metric: str, values: Mapping[int, float]) -> list[Measurement]:
+    return [Measurement(metric=metric, index=index, value=float(value)) for index, value in values.items()]
+
+
+@torch.no_grad()
+def error(network: nn.Module, batches: Iterable[Batch]) -> float:
+    """Top-1 error in percent."""
+    return percent((wrong(network(images), labels), len(labels)) for images, labels in batches)
+
+
+def wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many images are classified wrongly."""
+    return (logits.argmax(1) != labels).sum()
+
+
+def percent(counts: Iterable[tuple[Tensor, int]]) -> float:
+    """The share of (wrong, all) over the batches."""
+    mistakes, images = zip(*counts, strict=True)
+    return 100 * float(torch.stack(mistakes).sum()) / sum(images)
+
+
+def each(patient: Patient) -> list[Measurement]:
+    """Every single deletion."""
+    chosen = parts(patient.network)
+    errors = errors_after_each(patient, chosen)
+    undamaged = error(patient.network, patient.batches)
+    return [
+        *curve("deleted_error", errors),
+        *curve("stage", {part.number: part.stage for part in chosen}),
+        *curve("transition", {part.number: part.transition for part in chosen}),
+        single("test_error", statistics.fmean(errors.values())),
+        single("least_error", min(errors.values())),
+        *rises({part: errors[part.number] - undamaged for part in chosen}),
+    ]
+
+
+def errors_after_each(patient: Patient, chosen: list[Part]) -> dict[int, float]:
+    """Block number -> error in percent after its deletion."""
+    counts: dict[int, list[tuple[Tensor, int]]] = {part.number: [] for part in chosen}
+    for images, labels in patient.batches:
+        for part, logits in single_deletions(patient.network, chosen, images):
+            counts[part.number].append((wrong(logits, labels), len(labels)))
+    return {number: percent(counted) for number, counted in counts.items()}
+
+
+def rises(by_part: Mapping[Part, float]) -> list[Measurement]:
+    """What sums up the rises in error, of blocks that keep their shape and of those that change it."""
+    keeping = torch.tensor([rise for part, rise in by_part.items() if not part.transition], dtype=torch.float64)
+    changing = [rise for part, rise in by_part.items() if part.transition]
+    return [
+        single("rise_most", float(keeping.quantile(MOST))),
+        single("rise_elsewhere", float(keeping.max())),
+        *([single("rise_transition", min(changing))] if changing else []),
+    ]
+
+
+def delete(patient: Patient) -> list[Measurement]:
+    """Random deletions of several blocks."""
+    chosen, options = parts(patient.network), patient.options
+    assert options.delete is not None
+    assert options.of is not None
+    count = min(len(chosen), max(1, round(options.delete * len(chosen) / options.of)))
+    errors = {}
+    for number in range(1, options.draws + 1):
+        draw = generator(patient.seed, "deletion", count, number)
+        taken = [chosen[place] for place in torch.randperm(len(chosen), generator=draw)[:count].tolist()]
+        errors[number] = error_with(patient, deletion(taken))
+    return [*drawn(errors), single("deleted", count)]
+
+
+def swap(patient: Patient) -> list[Measurement]:
+    """Random exchanges of blocks."""
+    blocks, options = residual_parts(patient.network), patient.options
+    assert options.swap is not None
+    errors, taus = {}, {}
+    for number in range(1, options.draws + 1):
+        order = swapped_order(blocks, options.swap, generator(patient.seed, "swap", options.swap, number))
+        errors[number] = error_with(patient, reordering(blocks, order))
+        taus[number] = kendall_tau(order)
+    return [*drawn(errors), *curve("drawn_tau", taus), single("tau", statistics.fmean(taus.values()))]
+
+
+LESIONS: dict[str, Callable[[Patient], list[Measurement]]] = {"each": each, "delete": delete, "swap": swap}
+
+
+def drawn(errors: Mapping[int, float]) -> list[Measurement]:
+    return [*curve("drawn_error", errors), single("test_error", statistics.median(errors.values()))]
+
+
+def error_with(patient: Patient, changes: Mapping[Slot, nn.Module]) -> float:
+    """The error in percent while `changes` are in force."""
+    with replaced(changes):
+        return error(patient.network, patient.batches)
+
+
+def reordering(blocks: Sequence[Part], order: Sequence[int]) -> dict[Slot, nn.Module]:
+    """The changes that give block i the branch of block order[i]; shortcuts stay, since they are the identity."""
+    return {
+        block.slot: blocks[source].slot.module for place, (block, source) in enumerate(zip(blocks, order, strict=True))
+        if place != source
+    }
+
+
+def swapped_order(blocks: Sequence[Part], swaps: int, draw: torch.Generator) -> list[int]:
+    """The order of the branches after `swaps` exchanges of two random ones that have the same layers and shapes.
+
+    The paper's rule of equal shapes leaves the first block of a stage in its place.
+    """
+    shapes = [layout(block.slot.module) for block in blocks]
+    pairs = [pair for pair in combinations(range(len(blocks)), 2) if shapes[pair[0]] == shapes[pair[1]]]
+    order = list(range(len(blocks)))
+    for place in torch.randint(len(pairs), (swaps,), generator=draw).tolist() if pairs else []:
+        a, b = pairs[place]
+        order[a], order[b] = order[b], order[a]
+    return order
+
+
+def layout(branch: nn.Module) -> dict[str, Any]:
+    """Names and shapes of the parameters, and the strides: what two branches must share to change places."""
+    strides = {name: layer.stride for name, layer in branch.named_modules() if isinstance(layer, nn.Conv2d)}
+    return {name: tuple(value.shape) for name, value in branch.state_dict().items()} | strides
+
+
+def kendall_tau(order: Sequence[int]) -> float:
+    """Kendall's rank correlation of an order without ties with 0, 1, 2, ...: 1 is intact, -1 reversed (Kendall 1938)."""
+    pairs = list(combinations(order, 2))
+    return sum(1 if first < second else -1 for first, second in pairs) / len(pairs) if pairs else 1.0

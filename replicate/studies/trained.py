@@ -1,0 +1,84 @@
+"""A trained network for a study that takes it apart: the finished run of study `train`, done now if it is missing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from replicate.data.config import DataConfig
+from replicate.data.loaders import Loaders, make_loaders
+from replicate.experiment import Run, RunConfig
+from replicate.records import Record, Status, run_id
+from replicate.studies.base import Task, record_of
+from replicate.tracking import Tracker
+from replicate.training.checkpoint import WEIGHTS, load_weights
+from replicate.training.fit import accelerator_device
+from replicate.training.network import build_network
+
+BUSY_WAIT = 2.0  # seconds between looks at a training that another process is doing
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network to take apart, in eval mode on its device; `status` is that of its training."""
+
+    network: nn.Module
+    status: Status
+    device: torch.device
+
+
+def training_run(run: Run) -> Run:
+    """The run of study `train` with the same network, data, recipe and seed: what other experiments do, too."""
+    fields = run.config.model_dump(include={"model", "data", "recipe", "trainer"})
+    config = RunConfig.model_validate({**fields, "study": "train"})
+    return run.model_copy(update={"config": config, "id": run_id(config.study, config.identity(), run.seed)})
+
+
+def trained(task: Task) -> Subject:
+    """The network of `task` with its trained weights. Trains it, or waits for the process that does, if need be."""
+    run = training_run(task.run)
+    record = finished_training(task, run)
+    assert run.config.data is not None
+    assert run.config.recipe is not None
+    network = build_network(run.config.model, run.config.data, run.config.recipe.init, run.seed)
+    load_weights(network, task.store.folder(run.id))
+    return ready(network, record.status, task)
+
+
+def ready(network: nn.Module, status: Status, task: Task) -> Subject:
+    """The network on the machine's device, as it is tested."""
+    device = accelerator_device(task.machine.accelerator)
+    if task.machine.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    return Subject(network.to(device).eval(), status, device)
+
+
+def finished_training(task: Task, run: Run) -> Record:
+    """The record of `run`, whose weights are in the store, too."""
+    while True:
+        with task.store.claim(run.id) as mine:
+            record = task.store.read(run.id)
+            if record is not None and (task.store.folder(run.id) / WEIGHTS).exists():
+                return record
+            if mine:
+                return train(replace(task, run=run, tracker=Tracker()))
+        time.sleep(BUSY_WAIT)
+
+
+def train(task: Task) -> Record:
+    """Do a training run as the launcher would, and write its record."""
+    from replicate.studies.train import run
+
+    started = time.monotonic()
+    record = record_of(task, run(task), time.monotonic() - started)
+    task.store.write(record)
+    return record
+
+
+def loaders_of(task: Task, change: Callable[[DataConfig], DataConfig], batch_size: int, device: torch.device) -> Loaders:
+    """The loaders of the run's data, changed by `change`."""
+    assert task.run.config.data is not None
+    data, machine = change(task.run.config.data), task.machine
+    return make_loaders(data, batch_size, task.run.seed, device, machine.channels_last, machine.loader_workers)
