@@ -1,0 +1,136 @@
+"""Sweeps: failures stay their own, nobody does a run twice, a killed sweep goes on where it was."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from replicate import launch
+from replicate.experiment import Experiment, Run
+from replicate.progress import Monitor, Progress, ProgressWriter, clock, read_progress
+from replicate.records import Record, RunStore
+from tests.test_records import make_record
+
+INLINE = ["scale=smoke", "launcher=inline", "wandb=disabled", "data.train_images=40", "data.test_images=20"]
+
+
+def test_a_failing_run_leaves_its_traceback_and_the_others_go_on(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure = launch.measure
+
+    def fail_for_b(experiment: Experiment, run: Run, store: RunStore) -> Record:
+        if run.variant == "B":
+            raise RuntimeError("out of luck")
+        return measure(experiment, run, store)
+
+    monkeypatch.setattr(launch, "measure", fail_for_b)
+    sweep = launch.run_experiment("resnet_shortcuts", INLINE)
+    assert [run.variant for run in sweep.failed] == ["B"]
+    assert len(sweep.records) == 3
+    assert "out of luck" in (workdir / "runs" / sweep.failed[0].id / "error.txt").read_text()
+    assert "B seed 0 failed: RuntimeError: out of luck" in capsys.readouterr().err
+    monkeypatch.setattr(launch, "measure", measure)
+    again = launch.run_experiment("resnet_shortcuts", INLINE)
+    assert (again.done_before, len(again.records), again.failed) == (3, 4, [])
+    assert not (workdir / "runs" / sweep.failed[0].id / "error.txt").exists()
+
+
+def slow_sweep(folder: Path) -> None:
+    """A sweep whose runs take half a second and are written to a common log."""
+    os.chdir(folder)
+
+    def log_and_wait(experiment: Experiment, run: Run, store: RunStore) -> Record:
+        with (folder / "log").open("a") as log:
+            log.write(f"{run.id}\n")
+        time.sleep(0.5)
+        return make_record(run.id)
+
+    launch.measure = log_and_wait
+    launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
+
+
+def test_two_sweeps_at_once_do_each_run_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    sweeps = [context.Process(target=slow_sweep, args=(tmp_path,)) for _ in range(2)]
+    for sweep in sweeps:
+        sweep.start()
+    for sweep in sweeps:
+        sweep.join(200)
+        assert sweep.exitcode == 0
+    done = (tmp_path / "log").read_text().split()
+    assert len(done) == len(set(done)) == 4
+
+
+def test_a_killed_sweep_goes_on_and_ends_with_the_same_records(tmp_path: Path) -> None:
+    words = ["resnet_shortcuts", *INLINE, "variant=A,B", "recipe.epochs=40", "machine.checkpoint_seconds=0"]
+    command = [sys.executable, "-m", "replicate.cli", "run", *words]
+    outcomes = []
+    for name, kill in (("unbroken", False), ("killed", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        if kill:
+            with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as sweep:
+                wait_for_checkpoint(folder / "runs")
+                sweep.send_signal(signal.SIGKILL)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        store = RunStore(folder / "runs")
+        outcomes.append({run: record.outcome() for run in store.finished() if (record := store.read(run))})
+    assert outcomes[0] == outcomes[1]
+    assert len(outcomes[0]) == 2
+
+
+def wait_for_checkpoint(runs: Path) -> None:
+    for _ in range(1200):
+        if any(runs.glob("*/last.ckpt")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint in a minute")
+
+
+def progress(**values: float) -> Progress:
+    told = {"done": 30, "total": 90, "epoch": 1, "epochs": 3, "images_per_second": 500.0, "seconds": 10.0}
+    return Progress(**{**told, "done_before": 0, **values})  # type: ignore[arg-type]
+
+
+def test_time_left_counts_this_sitting_only() -> None:
+    assert progress().seconds_left == pytest.approx(20)
+    assert progress(done=60, done_before=30).seconds_left == pytest.approx(10)
+    assert progress(done=30, done_before=30).seconds_left is None
+
+
+def test_progress_file_comes_back_and_damage_is_no_news(tmp_path: Path) -> None:
+    ProgressWriter(tmp_path)(progress())
+    assert read_progress(tmp_path) == progress()
+    (tmp_path / "progress.json").write_text("{")
+    assert read_progress(tmp_path) is None
+    ProgressWriter(tmp_path / "missing")(progress())  # trouble with the file never touches the run
+
+
+def test_monitor_says_which_run_epoch_speed_and_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = RunStore(tmp_path)
+    from replicate.experiment import load_experiment
+
+    runs = load_experiment("resnet_shortcuts", INLINE).runs()[:2]
+    monitor = Monitor(store, runs)
+    for run in runs:
+        store.folder(run.id).mkdir()
+    ProgressWriter(store.folder(runs[0].id))(progress())
+    monitor.look()
+    monitor.look()
+    store.write(make_record(runs[1].id))
+    monitor.look()
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2  # an epoch is told once
+    assert told[0].startswith("[0/2] plain seed 0  epoch 1/3  500 images/s  run 0:20 left")
+    assert told[1].startswith("[1/2] A seed 0  done  sweep")
+
+
+def test_clock() -> None:
+    assert [clock(seconds) for seconds in (5, 65, 3700)] == ["0:05", "1:05", "1:01:40"]

@@ -1,0 +1,127 @@
+"""wandb is a mirror: it gets what it should, and nothing that goes wrong with it costs a run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from replicate import tracking
+from replicate.experiment import load_experiment
+from replicate.tracking import Tracker, WandbTracker, make_tracker
+from tests.test_records import make_record
+
+
+class FakeRun:
+    def __init__(self) -> None:
+        self.logged: list[dict[str, Any]] = []
+        self.summary: dict[str, Any] = {}
+        self.finished = False
+
+    def log(self, values: dict[str, Any]) -> None:
+        self.logged.append(values)
+
+    def finish(self) -> None:
+        self.finished = True
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    module = SimpleNamespace(run=FakeRun(), given={}, key=False)
+
+    def init(**given: Any) -> FakeRun:
+        module.given = given
+        return module.run
+
+    module.init, module.Settings, module.login = init, dict, lambda **_: module.key
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    tracking.has_login.cache_clear()
+    return module
+
+
+def track(folder: Path, *words: str) -> Tracker:
+    experiment = load_experiment("resnext_cardinality", ["scale=laptop", *words])
+    run = experiment.run("32x4d", 2)
+    with make_tracker(experiment, run, folder) as tracker:
+        tracker.log(1, {"train_error": 50.0})
+        tracker.finish(make_record(run.id))
+    return tracker
+
+
+def test_a_run_carries_curves_configuration_published_values_tags_and_group(
+    tmp_path: Path, fake: SimpleNamespace
+) -> None:
+    track(tmp_path)
+    assert fake.given["mode"] == "offline"  # no login
+    assert fake.given["group"] == "resnext_cardinality-laptop"
+    assert {"resnext", "laptop", "32x4d"} <= set(fake.given["tags"])
+    assert fake.given["config"]["published"] == {"top1_error": 22.2}
+    assert fake.given["config"]["model"]["cardinality"] == 32
+    assert fake.run.logged == [{"epoch": 1, "train_error": 50.0}]
+    assert fake.run.summary["test_error"] == 12.5
+    assert fake.run.finished
+
+
+def test_a_login_means_online(tmp_path: Path, fake: SimpleNamespace) -> None:
+    fake.key = True
+    track(tmp_path)
+    assert fake.given["mode"] == "online"
+
+
+def test_disabled_means_not_touched(tmp_path: Path, fake: SimpleNamespace) -> None:
+    track(tmp_path, "wandb=disabled")
+    assert fake.given == {}
+
+
+def test_a_failing_start_costs_a_line(
+    tmp_path: Path, fake: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**given: Any) -> None:
+        raise ConnectionError("no route")
+
+    fake.init = refuse
+    assert type(track(tmp_path)) is Tracker
+    assert capsys.readouterr().err == "replicate: wandb is left out (no route)\n"
+
+
+def test_failing_in_the_middle_costs_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    run = FakeRun()
+
+    def fail(values: dict[str, Any]) -> None:
+        raise OSError("disk full")
+
+    run.log = fail  # type: ignore[method-assign]
+    tracker = WandbTracker(run)
+    tracker.log(1, {})
+    tracker.log(2, {})
+    tracker.close()
+    assert capsys.readouterr().err == "replicate: wandb is left out (disk full)\n"
+
+
+def test_absent_wandb_costs_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    tracking.has_login.cache_clear()
+    assert type(track(tmp_path)) is Tracker
+    assert "wandb is left out" in capsys.readouterr().err
+
+
+def test_the_real_wandb_writes_an_offline_run(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from tests.test_tracking import track; "
+        f"tracker = track(Path({str(tmp_path)!r})); assert tracker.run is not None"
+    )
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+    environment["HOME"] = str(tmp_path)  # no login of the person who runs the tests
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    [written] = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    data = written.read_bytes()
+    assert b"train_error" in data
+    assert b"test_error" in data
