@@ -21,7 +21,7 @@ from replicate.errors import UserError, unknown
 from replicate.experiment import Experiment, Run, is_sweep, load_experiment, own_words
 from replicate.paths import conf_dir
 from replicate.progress import Monitor, ProgressWriter
-from replicate.records import Record, RunStore, Timing
+from replicate.records import Record, RunStore
 from replicate.studies import load_study
 
 BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
@@ -129,10 +129,12 @@ def execute(experiment: Experiment, run: Run) -> str:
             return "busy"
         if store.read(run.id) is not None:
             return "done"
+        trace = store.folder(run.id) / "error.txt"
+        trace.unlink(missing_ok=True)
         try:
             store.write(measure(experiment, run, store))
         except Exception:
-            (store.folder(run.id) / "error.txt").write_text(traceback.format_exc())
+            trace.write_text(traceback.format_exc())
             print(f"replicate: {run.variant} seed {run.seed} failed: {last_line()}", file=sys.stderr, flush=True)
             return "failed"
     return "done"
@@ -146,8 +148,7 @@ def measure(experiment: Experiment, run: Run, store: RunStore) -> Record:
     """Run the study and put what it found beside where and how it was found."""
     import torch
 
-    from replicate.provenance import provenance
-    from replicate.studies.base import Task
+    from replicate.studies.base import Task, record_of
     from replicate.tracking import make_tracker
 
     torch.set_num_threads(experiment.machine.threads)
@@ -155,19 +156,6 @@ def measure(experiment: Experiment, run: Run, store: RunStore) -> Record:
     with make_tracker(experiment, run, store.folder(run.id)) as tracker:
         task = Task(run, experiment.machine, store, ProgressWriter(store.folder(run.id)), tracker)
         outcome = load_study(run.config.study)(task)
-        record = Record(
-            id=run.id,
-            experiment=run.experiment,
-            scale=run.scale,
-            variant=run.variant,
-            seed=run.seed,
-            status=outcome.status,
-            config=run.config.identity(),
-            measurements=outcome.measurements,
-            parameters=outcome.parameters,
-            multiply_adds=outcome.multiply_adds,
-            timing=Timing(seconds=time.monotonic() - started, images_per_second=outcome.images_per_second),
-            provenance=provenance(experiment.machine, outcome.data_checksum),
-        )
+        record = record_of(task, outcome, time.monotonic() - started)
         tracker.finish(record)
     return record

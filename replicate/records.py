@@ -33,7 +33,7 @@ class Measurement(BaseModel):
 
 
 class Timing(BaseModel):
-    """Wall-clock seconds of the whole run (all its sittings) and training images per second (None: no training)."""
+    """Wall-clock seconds of the sitting that finished the run; its training images per second (None: no training)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
