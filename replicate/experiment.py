@@ -211,7 +211,10 @@ def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:
             used[free] = {key: value for key, value in used[free].items() if value is not None}
     if "recipe" in used:
         fields = dict(used["recipe"])
-        used["recipe"] = resolve_recipe(fields.pop("name"), fields)
+        name = fields.pop("name")
+        if name is None and not STUDIES[study].untrained:
+            raise UserError(f"{label}: recipe.name is missing: how is the network trained?")
+        used["recipe"] = None if name is None else resolve_recipe(name, fields)
     return validated(RunConfig, label, {"study": study, **used})
 
 

@@ -122,6 +122,31 @@ class Claim(Fact):
         return () if value is None else value
 
 
+class Counted(Fact):
+    """What decides an erratum by counting: the study's column on a registered network, and what it gives, exactly.
+
+    `unit` is that of the printed number, where the two can be compared.
+    """
+
+    model: dict[str, Any]
+    input: tuple[int, int, int]
+    of: str
+    gives: int | float
+    layer: str = ""
+    unit: str | None = None
+
+
+class Erratum(Fact):
+    """A printed figure that cannot be right: where it stands, what is printed, what is right, and the arithmetic."""
+
+    where: str
+    printed: Value
+    right: str
+    why: str
+    source: Literal["paper", "source document", "code"]
+    count: Counted | None = None
+
+
 class Paper(Fact):
     """One publication: its networks, tables, recipes, claims and errata."""
 
@@ -137,6 +162,7 @@ class Paper(Fact):
     recipes: dict[str, Recipe]
     claims: tuple[Claim, ...]
     discrepancies: tuple[str, ...]
+    errata: tuple[Erratum, ...] = ()
     reading: str | None = None  # the last four: conv_arithmetic only
     counts: dict[str, int] = Field(default_factory=dict)
     not_plainly_right: tuple[str, ...] = ()

@@ -52,6 +52,15 @@ def render(findings: Findings, kind: str, metadata: dict[str, None]) -> bytes:
 
 
 def draw(findings: Findings) -> Figure:
+    """The paper's own figure where a study has one, else the table as a figure."""
+    from replicate.report.convolution_figures import convolution_figure  # here, since they draw with what stands above
+    from replicate.report.path_figures import path_figure
+
+    own = path_figure(findings) or convolution_figure(findings)
+    return own if own is not None else draw_table(findings)
+
+
+def draw_table(findings: Findings) -> Figure:
     """One row of two panels for each column that the paper prints as numbers."""
     columns = drawn_columns(findings)
     height = len(columns) * (MARGIN + LINE * len(findings.variants)) + 0.3

@@ -15,6 +15,7 @@ from replicate.papers import Paper, Table, load_paper
 from replicate.papers.facts import Value
 from replicate.records import Record
 from replicate.report.units import converted
+from replicate.studies import STUDIES
 
 LEVEL = 0.95
 COLUMNS = ("variant", "row", "seed", "status", "metric", "index", "value")
@@ -91,8 +92,8 @@ class Findings:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The published columns that this experiment measures, in the order of its file."""
-        return tuple(self.experiment.settings.metrics)
+        """The published columns that this experiment measures, in the order of its file; all, if it binds none."""
+        return tuple(self.experiment.settings.metrics or self.table.units)
 
     @cached_property
     def missing(self) -> tuple[Run, ...]:
@@ -103,12 +104,13 @@ class Findings:
     @property
     def counted(self) -> bool:
         """Whether the numbers follow from the networks' graphs alone, without data, seeds or training."""
-        return self.experiment.settings.study == "count"
+        return STUDIES[self.experiment.settings.study].counted
 
     @property
     def comparable(self) -> bool:
         """Whether measured numbers may stand beside the published ones as numbers (same data, sizes and recipe)."""
-        return self.counted or self.experiment.scale in ("paper", "pretrained")
+        without_images = all(run.config.data is None for run in self.runs)
+        return without_images or self.experiment.scale in ("paper", "pretrained")
 
 
 def gather(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record]) -> Findings:

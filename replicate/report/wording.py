@@ -7,6 +7,7 @@ from statistics import median
 
 from replicate.papers import Paper
 from replicate.papers.facts import Value
+from replicate.papers.titles import with_titles
 from replicate.report.gather import Findings, Sample, VariantFindings
 from replicate.report.units import unit
 
@@ -112,6 +113,10 @@ def remarks(line: VariantFindings) -> str:
 def cite(paper: Paper) -> str:
     """He et al. 2015; Xie 2017 for one author, both names for two."""
     authors = paper.authors
+    if not authors:
+        return capital(with_titles(paper.venue))
+    if any(author[-4:].isdecimal() for author in authors):  # a family of papers, whose authors carry years
+        return paper.title.partition(":")[0]
     names = f"{authors[0]} et al." if len(authors) > 2 else " and ".join(authors)
     return f"{names} {paper.year}" if paper.year else names
 
@@ -119,7 +124,7 @@ def cite(paper: Paper) -> str:
 def title(findings: Findings) -> str:
     """`resnext_cardinality, laptop scale: Xie et al. 2017, Table 3`."""
     experiment = findings.experiment
-    return f"{experiment.name}, {experiment.scale} scale: {cite(findings.paper)}, {findings.table.locator}"
+    return f"{experiment.name}, {experiment.scale} scale: {cite(findings.paper)}, {with_titles(findings.table.locator)}"
 
 
 def data_used(findings: Findings) -> str:
@@ -132,6 +137,8 @@ def comparison(findings: Findings) -> str:
     """How the measured numbers relate to the published ones: the sentence that stands over every table."""
     if findings.counted:
         return "Counted from the network's graph, exact at every scale: compare number with number."
+    if not data_used(findings):
+        return "Measured without images, the same at every scale: compare number with number."
     if findings.comparable:
         return f"Measured on {data_used(findings)}, by the paper's recipe: compare number with number."
     return (

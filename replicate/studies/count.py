@@ -1,54 +1,112 @@
-"""Study `count`: parameters and multiply-adds, exact, on the meta device."""
+"""Study `count`: what follows from a network's graph alone, exact, on the meta device."""
 
+import math
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
+
 from replicate.counting import Count, count
-from replicate.errors import unknown
+from replicate.errors import UserError, unknown
 from replicate.experiment import RunConfig
+from replicate.models import create_model
 from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
 
-QUANTITIES = ("parameters", "multiply_adds")
+QUANTITIES: dict[str, Callable[[Count], float]] = {
+    "parameters": lambda found: found.parameters,
+    "weights": lambda found: found.weights,  # of convolutions and matrices, without biases and normalisation
+    "bare_parameters": lambda found: found.parameters - found.normalisation,  # with biases, without normalisation
+    "multiply_adds": lambda found: found.multiply_adds,
+    # LeCun et al. 1998 count what each unit reads: the inputs of its sum, and its bias
+    "connections": lambda found: found.multiply_adds + found.pooled + math.prod(found.output),
+    "channels": lambda found: found.output[0],
+    "values": lambda found: math.prod(found.output),  # that a layer gives for one image
+    "megabytes": lambda found: 4 * found.parameters / 1e6,  # of 32-bit parameters
+    "mebibytes": lambda found: 4 * found.parameters / 2**20,
+}
+COLUMN_KEYS = ("of", "model", "layer", "without", "share", "input", "density")
 
 
 def check(config: RunConfig) -> None:
-    """Counting takes as long as checking: count."""
+    """Counting takes no longer than looking, so this counts."""
     counted(config)
 
 
 def run(task: Task) -> Outcome:
-    """Counts the variant's network, or its submodule options.layer, on one image of options.input.
+    """Counts the variant's network, or its layers options.layer, on one image of options.input.
 
-    options.columns names what is measured: {column: {of: parameters | multiply_adds, model: {overrides}}}; without it
-    both quantities under their own names.
+    options.columns names what is measured, as {column: {of: quantity, ...}}; without it parameters and multiply-adds
+    under their own names. A column may also have
+    model, input, layer: in place of the variant's (model: options that differ);
+    without: layers to leave out of the number;
+    share: true for the percentage that the layers are of the whole network;
+    density: {layers: share of the weights that pruning leaves}, the last pattern that fits wins; biases stay.
     """
-    counts = counted(task.run.config)
-    columns = columns_of(task.run.config)
-    first = next(iter(counts.values()))
+    model, options = task.run.config.model, task.run.config.options
+    values = counted(task.run.config)
+    whole = count(**_network(model, _defaults(options)))
     return Outcome(
-        measurements=tuple(
-            Measurement(metric=name, value=float(getattr(counts[name], column["of"])))
-            for name, column in columns.items()
-        ),
-        parameters=first.parameters,
-        multiply_adds=first.multiply_adds,
+        measurements=tuple(Measurement(metric=name, value=float(value)) for name, value in values.items()),
+        parameters=whole.parameters,
+        multiply_adds=whole.multiply_adds,
     )
 
 
-def columns_of(config: RunConfig) -> dict[str, Any]:
-    """What to count, by the name it gets."""
-    return config.options.get("columns") or {quantity: {"of": quantity} for quantity in QUANTITIES}
+def counted(config: RunConfig) -> dict[str, float]:
+    """The number of every column. Raises UserError for a network, quantity, key or layer that does not exist."""
+    columns = config.options.get("columns") or _both()
+    own = {name: {**_defaults(config.options), **column} for name, column in columns.items() if column is not None}
+    return {name: measure(config.model, column) for name, column in own.items()}
 
 
-def counted(config: RunConfig) -> dict[str, Count]:
-    """The counts of every column."""
-    shape, layer = config.options.get("input", (3, 224, 224)), config.options.get("layer", "")
-    return {name: count_column(config.model, column, shape, layer) for name, column in columns_of(config).items()}
+def _both() -> dict[str, dict[str, str]]:
+    return {quantity: {"of": quantity} for quantity in ("parameters", "multiply_adds")}
 
 
-def count_column(model: dict[str, Any], column: dict[str, Any], shape: tuple[int, int, int], layer: str) -> Count:
-    """Count the network of one column: the variant's with the column's overrides."""
+def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"input": options.get("input", (3, 224, 224)), "layer": options.get("layer", "")}
+
+
+def _network(model: Mapping[str, Any], column: Mapping[str, Any]) -> dict[str, Any]:
+    return {**model, **column.get("model", {}), "input_shape": column["input"], "layer": column["layer"]}
+
+
+def measure(model: Mapping[str, Any], column: Mapping[str, Any]) -> float:
+    """The number of one column. Raises UserError for a quantity, key or layer that does not exist."""
+    for key in column:
+        if key not in COLUMN_KEYS:
+            raise unknown("key of a column to count", key, COLUMN_KEYS)
     if column["of"] not in QUANTITIES:
         raise unknown("quantity to count", column["of"], QUANTITIES)
-    options = {**model, **column.get("model", {})}
-    return count(options.pop("name"), shape, layer, **options)
+    network = _network(model, column)
+    if "density" in column:
+        return pruned(network, column["density"])
+    quantity = QUANTITIES[column["of"]]
+    value = quantity(count(**network))
+    if "without" in column:
+        value -= quantity(count(**{**network, "layer": column["without"]}))
+    return 100 * value / quantity(count(**{**network, "layer": ""})) if column.get("share") else value
+
+
+def pruned(network: Mapping[str, Any], density: Mapping[str, float]) -> int:
+    """Parameters that remain when each layer keeps its share of the weights, rounded up, and all of its biases."""
+    options = {key: value for key, value in network.items() if key not in ("input_shape", "layer")}
+    with torch.device("meta"):
+        parts = dict(create_model(in_channels=network["input_shape"][0], **options).named_modules())
+    if network["layer"] not in parts:
+        raise unknown("layer to prune", network["layer"], filter(None, parts))
+    kept = 0
+    for path, parameter in parts[network["layer"]].named_parameters(prefix=network["layer"]):
+        owner = path.rpartition(".")[0]
+        share = 1.0 if parameter.ndim == 1 else _density(owner, density)
+        kept += math.ceil(round(share * parameter.numel(), 6))  # 0.3 * 10 is a little more than 3 in binary
+    return kept
+
+
+def _density(layer: str, density: Mapping[str, float]) -> float:
+    share = next((value for pattern, value in reversed([*density.items()]) if fnmatchcase(layer, pattern)), 1.0)
+    if not 0 <= share <= 1:
+        raise UserError(f"density of {layer} is a share of the weights, from 0 to 1, not {share}")
+    return share

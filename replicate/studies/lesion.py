@@ -1,4 +1,4 @@
-"""Study `lesion`: the test error of a trained network after blocks are deleted or exchanged (Veit et al. 2016, section 4).
+"""Study `lesion`: the test error of a trained network that has lost or exchanged blocks (Veit et al. 2016, section 4).
 
 Nothing is retrained and no statistic of batch normalisation is estimated anew. options.lesion says what is done:
 
@@ -223,7 +223,8 @@ def error_with(patient: Patient, changes: Mapping[Slot, nn.Module]) -> float:
 def reordering(blocks: Sequence[Part], order: Sequence[int]) -> dict[Slot, nn.Module]:
     """The changes that give block i the branch of block order[i]; shortcuts stay, since they are the identity."""
     return {
-        block.slot: blocks[source].slot.module for place, (block, source) in enumerate(zip(blocks, order, strict=True))
+        block.slot: blocks[source].slot.module
+        for place, (block, source) in enumerate(zip(blocks, order, strict=True))
         if place != source
     }
 
@@ -249,6 +250,6 @@ def layout(branch: nn.Module) -> dict[str, Any]:
 
 
 def kendall_tau(order: Sequence[int]) -> float:
-    """Kendall's rank correlation of an order without ties with 0, 1, 2, ...: 1 is intact, -1 reversed (Kendall 1938)."""
+    """Kendall's rank correlation of `order`, which has no ties, with 0, 1, ...: 1 is intact, -1 reversed (1938)."""
     pairs = list(combinations(order, 2))
     return sum(1 if first < second else -1 for first, second in pairs) / len(pairs) if pairs else 1.0

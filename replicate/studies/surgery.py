@@ -55,8 +55,9 @@ class Stopped(nn.Module):
         self.module = module
 
     def forward(self, x: Tensor) -> Tensor:
-        values: Tensor = self.module(x)
-        return values.detach()
+        with torch.no_grad():
+            values: Tensor = self.module(x)
+        return values.detach()  # the identity would hand on what it was given
 
 
 @contextmanager
@@ -106,7 +107,9 @@ def parts(network: nn.Module) -> list[Part]:
     found, number = [], 0
     for place, slot in enumerate(slots):
         block = slot.module
-        stage = stages.index(slot.owner) + 1 if slot.owner in stages else 0  # the stem stands in none
+        if slot.owner not in stages:  # the stem
+            continue
+        stage = stages.index(slot.owner) + 1
         if isinstance(block, Residual) and block.shortcut is not None:
             number += 1
             transition = not isinstance(block.shortcut, nn.Identity)

@@ -77,7 +77,9 @@ def train(task: Task) -> Record:
     return record
 
 
-def loaders_of(task: Task, change: Callable[[DataConfig], DataConfig], batch_size: int, device: torch.device) -> Loaders:
+def loaders_of(
+    task: Task, change: Callable[[DataConfig], DataConfig], batch_size: int, device: torch.device
+) -> Loaders:
     """The loaders of the run's data, changed by `change`."""
     assert task.run.config.data is not None
     data, machine = change(task.run.config.data), task.machine

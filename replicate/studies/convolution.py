@@ -1,0 +1,35 @@
+"""Studies `convolution` and `convolution_speed`: what the source documents say about convolutions, computed and timed.
+
+options.topic says which of :data:`TOPICS`; the topic's other options are the fields of its class.
+"""
+
+from typing import Any
+
+from replicate.convolution.checks import Arithmetic
+from replicate.convolution.speed import Speed
+from replicate.errors import unknown
+from replicate.experiment import RunConfig, validated
+from replicate.studies.base import Outcome, Task
+
+Topic = Arithmetic | Speed
+TOPICS: dict[str, type[Arithmetic] | type[Speed]] = {"arithmetic": Arithmetic, "algorithms": Speed}
+
+
+def topic_of(config: RunConfig) -> Topic:
+    """The topic with its options. Raises UserError for an unknown topic or option."""
+    options: dict[str, Any] = dict(config.options)
+    name = str(options.pop("topic", ""))
+    if name not in TOPICS:
+        raise unknown("topic of study convolution (options.topic)", name, TOPICS)
+    topic: Topic = validated(TOPICS[name], config.study, options, "options")
+    return topic
+
+
+def check(config: RunConfig) -> None:
+    """Raises UserError for options that make no sense."""
+    topic_of(config).check()
+
+
+def run(task: Task) -> Outcome:
+    """The measurements of the topic. The run's seed draws tensors, which matter to no equality and no count."""
+    return Outcome(tuple(topic_of(task.run.config).measure(task)))

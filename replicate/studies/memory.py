@@ -1,0 +1,215 @@
+"""Study `memory`: what a densely connected network keeps for its backward pass, and what making it again costs.
+
+A CPU's allocator says nothing, but autograd shows every tensor that it saves. The naive form and the one with shared
+storage of the same network, on the same images, are measured in the same run.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from replicate.counting import count_parameters
+from replicate.data import load
+from replicate.data.config import DataConfig
+from replicate.data.random import derived_seed, generator
+from replicate.errors import UserError
+from replicate.experiment import RunConfig
+from replicate.models.densenet import DenseBlock, DenseLayer
+from replicate.records import Measurement
+from replicate.studies.base import Outcome, Task
+from replicate.training.fit import accelerator_device
+from replicate.training.init import initialiser
+from replicate.training.network import build_network, count_network
+
+OPTIONS = ("layers", "steps")
+BLOCK = ("growth_rate", "memory_efficient")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A module, what it is fed, and the loss to go back from. `build(efficient)` makes it in one of its two forms."""
+
+    build: Callable[[bool], nn.Module]
+    images: Tensor
+    loss: Callable[[Tensor], Tensor]
+
+
+@dataclass
+class Kept:
+    """The storages that autograd keeps while a module runs, each counted once, without what the module owns itself."""
+
+    own: set[int]
+    storages: dict[int, torch.UntypedStorage] = field(default_factory=dict)
+    maps: dict[int, int] = field(default_factory=dict)  # of storages that hold maps (n, c, h, w): the numbers in them
+
+    def add(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        place = storage.data_ptr()
+        if place not in self.own:
+            self.storages[place] = storage  # held, or another storage might come to lie here
+            if tensor.dim() == 4:
+                self.maps[place] = storage.nbytes() // tensor.element_size()
+        return tensor
+
+    @property
+    def bytes(self) -> int:
+        return sum(storage.nbytes() for storage in self.storages.values())
+
+
+@contextmanager
+def kept_for_backward(module: nn.Module) -> Iterator[Kept]:
+    """What autograd saves of the operations done inside, parameters and buffers of `module` left out."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+    kept = Kept(own)
+    with torch.autograd.graph.saved_tensors_hooks(kept.add, lambda tensor: tensor):
+        yield kept
+
+
+def check(config: RunConfig) -> None:
+    """The network or block can be built and has two forms. Raises UserError."""
+    assert config.data is not None
+    strange = sorted(set(config.options) - set(OPTIONS))
+    if strange:
+        raise UserError(f"study memory has no option '{strange[0]}': it has {', '.join(OPTIONS)}")
+    if "layers" not in config.options:
+        count_network({**config.model, "memory_efficient": True}, config.data)
+    elif set(config.model) - set(BLOCK) or "growth_rate" not in config.model:
+        raise UserError(f"a block of options.layers takes of the model {' and '.join(BLOCK)} alone")
+
+
+def run(task: Task) -> Outcome:
+    """Measures a network, or with options.layers a block of so many basic layers alone, on the data's training images.
+
+    kept_bytes: kept for the backward pass, parameters and buffers left out, over the whole batch; kept_maps: numbers in
+    the maps among them, an image. gradient_difference: between the network's two forms, relative to the largest
+    gradient. With options.steps: seconds_naive, seconds_shared (a training step without the optimiser, the quickest of
+    so many) and overhead_percent; these three differ from run to run. On a GPU: allocated_bytes, the allocator's peak.
+    Of a block also what the source document's formulas give: see block_formulas.
+    """
+    config = task.run.config
+    assert config.data is not None
+    device = accelerator_device(task.machine.accelerator)
+    subject = make_subject(config, config.data, task.run.seed, device, task.machine.channels_last)
+    module = subject.build(bool(config.model.get("memory_efficient", False)))
+    found = {**measure_kept(module, subject), "gradient_difference": difference(subject)}
+    if device.type == "cuda":
+        found["allocated_bytes"] = allocated(module, subject)
+    if "layers" in config.options:
+        found.update(block_formulas(module, subject.images))
+    if config.options.get("steps"):
+        found.update(compare_times(subject, int(config.options["steps"])))
+    return Outcome(
+        measurements=tuple(Measurement(metric=metric, value=value) for metric, value in found.items()),
+        parameters=count_parameters(module),
+    )
+
+
+def make_subject(config: RunConfig, data: DataConfig, seed: int, device: torch.device, channels_last: bool) -> Subject:
+    """What is measured, on its device in the memory format in which it would train."""
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    layers, growth_rate = config.options.get("layers"), int(config.model.get("growth_rate", 0))
+    splits = load(data)
+    labels = splits.train.labels.to(device)
+    images = (splits.train.images.float() - splits.mean) / splits.std
+
+    def build(efficient: bool) -> nn.Module:
+        if layers is not None:
+            module = dense_block(int(layers), growth_rate, efficient, seed)
+        else:
+            module = build_network({**config.model, "memory_efficient": efficient}, data, "he_fan_out", seed)
+        return module.to(device, memory_format=memory_format).train()  # type: ignore[call-overload]
+
+    if layers is not None:
+        draw = generator(seed, "maps")
+        images = torch.randn(len(images), growth_rate, *images.shape[2:], generator=draw).requires_grad_()
+        return Subject(build, images.to(device, memory_format=memory_format), lambda maps: maps.square().mean())
+    return Subject(
+        build, images.to(device, memory_format=memory_format), lambda logits: F.cross_entropy(logits, labels)
+    )
+
+
+def dense_block(layers: int, growth_rate: int, efficient: bool, seed: int) -> nn.Module:
+    """Basic layers whose first has growth_rate inputs too, so that layer l has l k: the source document's block."""
+    torch.manual_seed(derived_seed(seed, "weights"))
+    inputs = [growth_rate * number for number in range(1, layers + 1)]
+    block = DenseBlock(*(DenseLayer(channels, growth_rate, False, 0.0, efficient) for channels in inputs))
+    initialiser("he_fan_out")(block)
+    return block
+
+
+def measure_kept(module: nn.Module, subject: Subject) -> dict[str, float]:
+    """Bytes and map numbers that a training step keeps between its two passes."""
+    with kept_for_backward(module) as kept:
+        out = module(subject.images)
+    assert out.requires_grad
+    return {"kept_bytes": kept.bytes, "kept_maps": sum(kept.maps.values()) / len(subject.images)}
+
+
+def block_formulas(block: nn.Module, images: Tensor) -> dict[str, float]:
+    """The temporary maps W H k (1 + L) L of the source document, and M = 2 W H P / (9 k) from the real parameters P."""
+    layers, growth_rate, pixels = len(list(block.children())), images.shape[1], images.shape[2] * images.shape[3]
+    weights = sum(layer.weight.numel() for layer in block.modules() if isinstance(layer, nn.Conv2d))
+    return {
+        "convolution_weights": weights,
+        "weights_by_formula": 9 * growth_rate**2 * layers * (layers + 1) / 2,
+        "maps_by_formula": pixels * growth_rate * (1 + layers) * layers,
+        "maps_by_weights": 2 * pixels * weights / (9 * growth_rate),
+    }
+
+
+def step(module: nn.Module, subject: Subject) -> None:
+    """Forward and backward."""
+    torch.autograd.backward(subject.loss(module(subject.images)))
+
+
+def difference(subject: Subject) -> float:
+    """The largest difference between gradients or buffers of the two forms after a step, relative to the largest."""
+    results = [after_step(subject.build(efficient), subject) for efficient in (False, True)]
+    pairs = [(results[0][name], results[1][name]) for name in results[0]]
+    return max(float((naive - shared).abs().max() / naive.abs().max().clamp(min=1e-30)) for naive, shared in pairs)
+
+
+def after_step(module: nn.Module, subject: Subject) -> Mapping[str, Tensor]:
+    """Gradients and buffers after one step."""
+    step(module, subject)
+    gradients: dict[str, Any] = {name: parameter.grad for name, parameter in module.named_parameters()}
+    return {**gradients, **{name: buffer.float() for name, buffer in module.named_buffers()}}
+
+
+def compare_times(subject: Subject, steps: int) -> dict[str, float]:
+    """Seconds of a step in both forms, by turns, after one step of each to warm up: the quickest, since whatever else
+    the machine does can only slow a step down."""
+    forms = [subject.build(efficient) for efficient in (False, True)]
+    taken = [[seconds(form, subject) for form in forms] for _ in range(1 + steps)][1:]
+    naive, shared = (min(times) for times in zip(*taken, strict=True))
+    return {"seconds_naive": naive, "seconds_shared": shared, "overhead_percent": 100 * (shared / naive - 1)}
+
+
+def seconds(module: nn.Module, subject: Subject) -> float:
+    """Of one step: this process's own on a CPU, which other processes lengthen least; of the clock on a GPU."""
+    gpu = subject.images.is_cuda
+    clock = time.perf_counter if gpu else time.process_time
+    if gpu:
+        torch.cuda.synchronize()
+    begun = clock()
+    step(module, subject)
+    if gpu:
+        torch.cuda.synchronize()
+    return clock() - begun
+
+
+def allocated(module: nn.Module, subject: Subject) -> float:
+    """The most that a step had allocated at a time beyond what lay there before it, by CUDA's allocator."""
+    step(module, subject)  # so that the gradients lie there already
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step(module, subject)
+    torch.cuda.synchronize()
+    return float(torch.cuda.max_memory_allocated() - before)
