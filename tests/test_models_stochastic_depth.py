@@ -1,7 +1,6 @@
 """Huang et al. 2016: survival, skipped computation, the test network, and the time that is saved."""
 
-from statistics import median
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -34,7 +33,7 @@ def test_parameters(name: str, depth: int, num_classes: int) -> None:
 def test_counting_on_the_meta_device() -> None:
     """All blocks are on in the test network, so stochastic depth costs what constant depth does."""
     stochastic, constant = (count(name, (3, 32, 32), depth=20) for name in ("stochastic_depth_cifar", "resnet_cifar"))
-    assert stochastic == constant
+    assert (stochastic.parameters, stochastic.multiply_adds) == (constant.parameters, constant.multiply_adds)
 
 
 @pytest.mark.parametrize(("blocks", "expected"), [(54, 40.25), (600, 449.75)])
@@ -179,11 +178,11 @@ def test_bad_options_are_refused(options: dict[str, Any], message: str) -> None:
 
 
 def step_seconds(network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> float:
-    start = perf_counter()
+    start = process_time()  # in one thread: other processes on the machine do not count
     optimizer.zero_grad()
     F.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    return perf_counter() - start
+    return process_time() - start
 
 
 def test_a_step_costs_at_most_four_fifths_of_constant_depth() -> None:
@@ -196,8 +195,6 @@ def test_a_step_costs_at_most_four_fifths_of_constant_depth() -> None:
     torch.manual_seed(0)
     for network, optimizer in pairs:
         step_seconds(network, optimizer, images, labels)
-    ratios = []
-    for _ in range(20):
-        stochastic, constant = (step_seconds(*pair, images, labels) for pair in pairs)
-        ratios.append(stochastic / constant)
-    assert median(ratios) <= 0.80
+    steps = [[step_seconds(*pair, images, labels) for pair in pairs] for _ in range(20)]
+    stochastic, constant = (sum(seconds) for seconds in zip(*steps, strict=True))
+    assert stochastic / constant <= 0.80

@@ -7,18 +7,17 @@ moves the running statistics twice in a step, ours once.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from replicate.models.blocks import BN_MOMENTUM, Classifier, conv, imagenet_stem, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.resnet import Stem
+from replicate.models.shared_storage import Remade
 from replicate.models.weights import Rule, register_reference
 
 BOTTLENECK_WIDTH = 4  # the 1x1 convolution of a bottleneck layer gives 4k maps (section 3)
@@ -36,26 +35,12 @@ def bn_relu_conv(in_channels: int, out_channels: int, kernel: int) -> nn.Sequent
     )
 
 
-@contextmanager
-def statistics_held(norm: nn.Module) -> Iterator[None]:
-    """Let a second pass move copies of the running statistics: the first pass has moved them already."""
-    buffers = dict(norm.named_buffers())
-    for name, buffer in buffers.items():
-        setattr(norm, name, buffer.clone())
-    try:
-        yield
-    finally:
-        for name, buffer in buffers.items():
-            setattr(norm, name, buffer)
-
-
 class DenseLayer(nn.Module):
     """x_l = H_l([x_0, ..., x_(l-1)]): BN, ReLU, 3x3 convolution; a bottleneck has BN, ReLU, 1x1 convolution before.
 
     Input the list of the block's earlier maps, output (batch, growth_rate, height, width). `memory_efficient` keeps
     neither the concatenation nor its BN and ReLU for the backward pass but makes them again (Pleiss et al. 2017,
-    section 3). The convolution behind them is not repeated: it saves its input before it computes, and the
-    checkpoint stops once everything that was saved is back.
+    section 3); no convolution is repeated.
     """
 
     def __init__(
@@ -70,21 +55,16 @@ class DenseLayer(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         efficient = self.memory_efficient and torch.is_grad_enabled()
-        maps = self.dropout(self.recomputed(*features) if efficient else self.concatenated(*features))
+        maps = self.dropout(self.remade(*features) if efficient else self.concatenated(*features))
         return maps if self.second is None else self.dropout(self.second(maps))
 
     def concatenated(self, *features: Tensor) -> Tensor:
         return self.first(torch.cat(features, dim=1))
 
-    def recomputed(self, *features: Tensor) -> Tensor:
-        """The same from a checkpoint. Nothing in it is random: dropout comes after it."""
-
-        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-            return nullcontext(), statistics_held(self.first[0])
-
-        return checkpoint(
-            self.concatenated, *features, use_reentrant=False, preserve_rng_state=False, context_fn=contexts
-        )
+    def remade(self, *features: Tensor) -> Tensor:
+        """The same, forgotten and made again. Nothing in it is random: dropout comes after it."""
+        norm, _, convolution = self.first
+        return Remade.apply(norm, convolution, norm.weight, norm.bias, convolution.weight, *features)
 
 
 class DenseBlock(nn.Sequential):
@@ -228,6 +208,7 @@ register_variants(densenet, IMAGENET_VARIANTS)
 
 CELLS = {"1": "first", "2": "second"}
 REFERENCE_NAMES: tuple[Rule, ...] = (
+    (r"\.(norm|conv)\.([12])\.", r".\1\2."),  # as torchvision's weight files, older than its code, still have it
     (r"^features\.conv0\.", "stem.conv."),
     (r"^features\.norm0\.", "stem.bn."),
     (r"^features\.norm5\.", "final.bn."),

@@ -1,0 +1,75 @@
+"""Evaluation protocols as data: what `options` of study evaluate may say."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from replicate.errors import UserError
+from replicate.training.recipe import first_line
+
+Crops = Literal["centre", "corners", "grid", "squares"]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Protocol(Part):
+    """Views of an image at every scale of `scales`, each also mirrored where `flip` says so.
+
+    scales: pixels of the image's shorter side after resizing (Q of the VGG paper). crops: centre (1 view); corners (4
+    and the centre: with flip Krizhevsky et al. 2012's 10); grid (5 x 5: with flip the 50 a scale of Simonyan and
+    Zisserman 2015, section 3.2); squares (3 squares of 6 views: with flip and four scales the 144 of Szegedy et al.
+    2015, section 7). dense: no crops but the whole image, by the network's fully convolutional form (VGG, section 3.2).
+    """
+
+    scales: tuple[int, ...] = Field(min_length=1)
+    crops: Crops | None = None
+    crop: int | None = Field(None, ge=1)  # side of the crops in pixels
+    dense: bool = False
+    flip: bool = False
+
+    @model_validator(mode="after")
+    def _crops_fit(self) -> Self:
+        if (self.crops is None, self.crop is None) != (self.dense, self.dense):
+            raise ValueError("a protocol has either crops and the side of a crop, or dense=true and neither")
+        if self.crop is not None and self.crop > min(self.scales):
+            raise ValueError(f"crops of {self.crop} pixels do not fit into images of {min(self.scales)}")
+        return self
+
+
+class Evaluation(Part):
+    """`options` of a run: protocols whose answers are averaged ("multi-crop and dense"), and who answers.
+
+    readings: further lists of protocols by name, tested in the same run: what they measure carries the name.
+    images: how many test images, the same share of each class; all if None, or as many as data.test_images says.
+    average: how the softmax scores of one protocol's views become one, mean or max. members: networks of an ensemble,
+    trained from as many seeds; their answers are averaged. weights: the name of a file with torchvision's parameters,
+    instead of training; with untrained=true the network stays as initialised.
+    """
+
+    protocols: tuple[Protocol, ...] = Field(min_length=1)
+    readings: dict[str, tuple[Protocol, ...]] = Field(default_factory=dict)
+    images: int | None = Field(None, ge=1)
+    average: Literal["mean", "max"] = "mean"
+    members: int = Field(1, ge=1)
+    weights: str | None = None
+    untrained: bool = False
+
+    @property
+    def asked(self) -> dict[str, tuple[Protocol, ...]]:
+        """Suffix of the metrics -> protocols: nothing for `protocols`, _name for a reading."""
+        return {"": self.protocols, **{f"_{name}": protocols for name, protocols in self.readings.items()}}
+
+    @property
+    def every_protocol(self) -> tuple[Protocol, ...]:
+        """All of them, in order."""
+        return tuple(protocol for protocols in self.asked.values() for protocol in protocols)
+
+
+def read_options(options: dict[str, Any]) -> Evaluation:
+    """The options as data. Raises UserError for what makes no sense."""
+    try:
+        return Evaluation.model_validate(options)
+    except ValidationError as error:
+        raise UserError(f"options.{first_line(error)}") from error

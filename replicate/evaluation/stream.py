@@ -1,0 +1,150 @@
+"""Test images as the batches of views that a list of protocols asks for: from memory, or from an ImageNet folder.
+
+A batch is a function of its number alone, so that an evaluation can go on where it stopped.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol as Interface
+
+import torch
+from PIL.Image import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from replicate.data import IMAGENET, load
+from replicate.data.config import DataConfig
+from replicate.data.imagenet import ImageFiles, Key, fingerprint, labels_of, list_images, normalise
+from replicate.data.imagenet_augment import to_float
+from replicate.data.splits import cut_test, resize
+from replicate.errors import UserError
+from replicate.evaluation.protocol import Evaluation, Protocol
+from replicate.evaluation.score import Batch, Slot
+from replicate.evaluation.views import views
+
+BATCH = 250  # images in memory
+FILE_BATCH = 32  # images of a folder, each with all of its views
+
+
+class Feed(Interface):
+    """Batches from number `start` on, how many there are in all, and a checksum of the images."""
+
+    checksum: str
+
+    def __len__(self) -> int: ...
+
+    def batches(self, start: int) -> Iterator[Batch]: ...
+
+
+def make_feed(data: DataConfig, evaluation: Evaluation, classes: int, workers: int) -> Feed:
+    """The test part of `data` as the protocols see it. Raises UserError for data that are missing or do not fit."""
+    data = data.model_copy(update={"test_images": evaluation.images or data.test_images})
+    if data.name == IMAGENET:
+        return FolderFeed(data, evaluation.every_protocol, classes, workers)
+    return ResidentFeed(data, evaluation.every_protocol)
+
+
+def in_parts(protocols: Sequence[Protocol], slots: Sequence[Slot]) -> tuple[tuple[Slot, ...], ...]:
+    """Slots in the order of protocols and scales, one tuple a protocol."""
+    rest = iter(slots)
+    return tuple(tuple(next(rest) for _ in protocol.scales) for protocol in protocols)
+
+
+class ResidentFeed:
+    """Images in memory, resized from their own size to every scale, normalised as the training images were."""
+
+    def __init__(self, data: DataConfig, protocols: Sequence[Protocol]) -> None:
+        trained, own = load(data), load(data.model_copy(update={"size": None}))
+        if trained.mean.shape[-1] != 1:
+            raise UserError(f"data.normalisation={data.normalisation} has a mean for each pixel, of one size only")
+        self.protocols, self.checksum = protocols, trained.checksum
+        self.mean, self.std, self.labels = trained.mean, trained.std, own.test.labels
+        scales = {scale for protocol in protocols for scale in protocol.scales}
+        self.images = {scale: resize(own.test.images, scale) for scale in scales}
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // BATCH)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        for number in range(start, len(self)):
+            chosen = slice(number * BATCH, (number + 1) * BATCH)
+            slots = [self.slot(protocol, scale, chosen) for protocol in self.protocols for scale in protocol.scales]
+            yield Batch(in_parts(self.protocols, slots), self.labels[chosen])
+
+    def slot(self, protocol: Protocol, scale: int, chosen: slice) -> Slot:
+        images = self.images[scale][chosen].float().sub_(self.mean).div_(self.std)
+        return [(torch.arange(len(images)), views(images, protocol))]
+
+
+class EveryView(nn.Module):
+    """A PIL image to its views, (v, c, h, w) for each protocol and scale."""
+
+    def __init__(self, data: DataConfig, protocols: Sequence[Protocol]) -> None:
+        super().__init__()
+        self.protocols, self.rest = protocols, v2.Compose([*to_float(), normalise(data)])
+
+    def forward(self, image: Image) -> list[Tensor]:
+        scales = {scale for protocol in self.protocols for scale in protocol.scales}
+        resized = {scale: self.rest(v2.functional.resize(image, [scale], antialias=True)) for scale in scales}
+        return [views(resized[scale], protocol) for protocol in self.protocols for scale in protocol.scales]
+
+
+class FolderFeed:
+    """ROOT/val/<class>/*.JPEG, decoded by worker processes."""
+
+    def __init__(self, data: DataConfig, protocols: Sequence[Protocol], classes: int, workers: int) -> None:
+        folder = validation_folder(data)
+        samples, names = list_images(folder)
+        if len(names) != classes:
+            raise UserError(
+                f"{folder} has {len(names)} classes and the network {classes}: a label is a class's place among all"
+            )
+        kept = cut_test(labels_of(samples), data, classes)
+        chosen = [samples[place] for place in kept.tolist()]
+        self.protocols, self.workers = protocols, workers
+        self.images = ImageFiles(chosen, [EveryView(data, protocols)], seed=0)
+        self.checksum = fingerprint(folder, chosen)
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // FILE_BATCH)
+
+    def batches(self, start: int) -> Iterator[Batch]:
+        places = range(start * FILE_BATCH, len(self.images), FILE_BATCH)
+        keys: list[list[Key]] = [
+            [(0, index) for index in range(first, min(first + FILE_BATCH, len(self.images)))] for first in places
+        ]
+        yield from DataLoader(
+            self.images, batch_sampler=keys, num_workers=self.workers, collate_fn=Collate(self.protocols)
+        )
+
+
+class Collate:
+    """Images with all their views to a batch: images whose views have one size are stacked."""
+
+    def __init__(self, protocols: Sequence[Protocol]) -> None:
+        self.protocols = protocols
+
+    def __call__(self, images: Sequence[tuple[list[Tensor], int]]) -> Batch:
+        slots = [grouped(seen) for seen in zip(*(image for image, _ in images), strict=True)]
+        return Batch(in_parts(self.protocols, slots), torch.tensor([label for _, label in images]))
+
+
+def grouped(seen: Sequence[Tensor]) -> Slot:
+    """The views of each image, stacked where their sizes agree."""
+    places: dict[torch.Size, list[int]] = {}
+    for place, image in enumerate(seen):
+        places.setdefault(image.shape, []).append(place)
+    return [(torch.tensor(group), torch.stack([seen[place] for place in group])) for group in places.values()]
+
+
+def validation_folder(data: DataConfig) -> Path:
+    """val/ in data.root, else in the environment's REPLICATE_IMAGENET. Raises UserError if there is none."""
+    root = data.root or os.environ.get("REPLICATE_IMAGENET")
+    if not root:
+        raise UserError("no ImageNet folder is named: set data.root (or REPLICATE_IMAGENET) to one with val/<class>/*")
+    folder = Path(root).expanduser() / "val"
+    if not folder.is_dir():
+        raise UserError(f"{folder.parent} has no folder val: set data.root to a folder with val/<class>/*.JPEG")
+    return folder
