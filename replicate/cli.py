@@ -1,4 +1,4 @@
-"""The command line: list, show, run, cost, plan, report, verdicts. Each command imports what it needs, when it runs."""
+"""The command line: list, show, run, plan, report, site and more. Each command imports what it needs, when it runs."""
 
 import json
 import sys
@@ -207,6 +207,38 @@ def verdicts(as_json: AsJson = False) -> None:
 
     rows = verdict_rows(RESULTS)
     print(json.dumps(rows, indent=2) if as_json else verdict_text(rows))
+
+
+@app.command()
+def site(out: Annotated[Path, typer.Option(help="The folder to write it to.")] = Path("site")) -> None:
+    """Build the static site of papers, experiments and verdicts from results/; open its index.html in a browser."""
+    from replicate.site import build_site
+
+    count = build_site(RESULTS, out)
+    print(f"{count} files in {out}: open {out / 'index.html'}")
+
+
+@app.command()
+def readme(
+    page: Annotated[Path, typer.Argument(help="The page to fill.")] = Path("README.md"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when it is out of date.")] = False,
+) -> None:
+    """Fill the generated tables of README.md from results/ and the experiments."""
+    from replicate.readme import write_readme
+
+    changed = write_readme(page, RESULTS, check)
+    say(f"{page} {'is out of date' if check and changed else 'filled anew' if changed else 'is up to date'}")
+    if check and changed:
+        raise typer.Exit(1)
+
+
+@app.command("errata")
+def list_errata(as_json: AsJson = False) -> None:
+    """List every printed figure of papers and source documents that cannot be right, with the arithmetic."""
+    from replicate.errata import as_text, errata
+
+    lines = errata()
+    print(json.dumps([line.as_dict() for line in lines], indent=2) if as_json else as_text(lines))
 
 
 def main() -> None:

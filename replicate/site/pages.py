@@ -1,0 +1,200 @@
+"""From content to pages: each function gives the HTML of one page, the same for the same content."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from replicate.catalogue import Entry
+from replicate.papers import Claim, Paper
+from replicate.papers.titles import with_titles
+from replicate.paths import conf_dir
+from replicate.report.table import LEFT, explanation, table_frame
+from replicate.report.verdict_words import evidence
+from replicate.report.wording import capital, cite, comparison, data_used, run_summary
+from replicate.site.content import Answer, Content, Result, in_order
+from replicate.site.curves import curve_charts
+from replicate.site.dots import dot_charts
+from replicate.site.printed import printed_tables
+from replicate.site.provenance import MOST_RUNS, configurations, environment, run_table
+from replicate.site.sources import arxiv_ids, bibtex, place, table_place
+from replicate.verdicts import Outcome
+
+FOLDER = Path(__file__).parent
+WORDS = tuple(outcome.value for outcome in Outcome)
+TEXT_COLUMNS = frozenset({*LEFT, "id", "status", "commit", "cpu", "gpu", "python", "torch", "torchvision"})
+
+
+@cache
+def environment_of_templates() -> Environment:
+    """Everything is escaped; a name that a template misspells is an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    made.filters.update(slug=slug, zip=zip, capital=capital, titled=with_titles, short_name=cite, evidence=evidence)
+    made.globals.update(zip=zip, words=WORDS, text_columns=TEXT_COLUMNS)
+    return made
+
+
+def slug(text: str) -> str:
+    """`not run` -> `not-run`, for classes and anchors."""
+    return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+
+
+def render(template: str, root: str, **values: Any) -> str:
+    """One page; `root` leads from it to the site's folder."""
+    return environment_of_templates().get_template(template).render(root=root, **values).rstrip() + "\n"
+
+
+def overview(content: Content) -> str:
+    """Tally, papers and the matrix claim x scale."""
+    lines = [claim_line(content, paper, claim) for paper in content.papers for claim in paper.claims]
+    return render(
+        "overview.html",
+        "",
+        section="overview",
+        content=content,
+        tally=tally(answer.outcome for line in lines for many in line["answers"].values() for answer in many),
+        papers=[paper_line(content, paper) for paper in content.papers],
+        lines=lines,
+        asked=sum(any(line["answers"].values()) for line in lines),
+        runs=sum(len(result.findings.records) for result in content.results),
+    )
+
+
+def tally(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """How often each outcome stands among `outcomes`, in the order in which they are always named."""
+    counts = Counter(outcomes)
+    return {outcome.value: counts[outcome] for outcome in Outcome}
+
+
+def paper_line(content: Content, paper: Paper) -> dict[str, Any]:
+    entries = content.entries_of(paper)
+    return {"paper": paper, "tally": tally(content.outcomes_of(paper)), "experiments": len(entries)}
+
+
+def claim_line(content: Content, paper: Paper, claim: Claim) -> dict[str, Any]:
+    """One claim with its answers at each scale."""
+    answers: dict[str, list[Answer]] = {scale: content.answers(paper, claim, scale) for scale in content.scales}
+    return {"paper": paper, "claim": claim, "place": place(paper, claim), "answers": answers}
+
+
+def experiments(content: Content) -> str:
+    """The list of all experiments."""
+    papers = {paper.id: paper for paper in content.papers}
+    lines = [experiment_line(content, papers[entry.paper], entry) for entry in content.entries]
+    studies = sorted({entry.study for entry in content.entries})
+    return render("experiments.html", "", section="experiments", lines=lines, studies=studies)
+
+
+def experiment_line(content: Content, paper: Paper, entry: Entry) -> dict[str, Any]:
+    results = content.results_of(entry)
+    found = tally(verdict.outcome for result in results for verdict in result.verdicts)
+    runs = {result.scale: len(result.findings.records) for result in results}
+    state = "done" if results else "not-run"
+    return {
+        "paper": paper,
+        "entry": entry,
+        "place": table_place(paper, entry.table),
+        "runs": runs,
+        "tally": found,
+        "state": state,
+    }
+
+
+def paper_page(content: Content, paper: Paper) -> str:
+    """Claims, tables with measurements beside them, errata, deviations, networks and citation of one paper."""
+    entries = content.entries_of(paper)
+    return render(
+        "paper.html",
+        "../",
+        section="papers",
+        content=content,
+        paper=paper,
+        tally=tally(content.outcomes_of(paper)),
+        lines=[claim_line(content, paper, claim) for claim in paper.claims],
+        tables=printed_tables(content, paper),
+        experiments=[experiment_line(content, paper, entry) for entry in entries],
+        deviations=[(entry, scale, said) for entry in entries for scale, said in deviations(entry).items()],
+        arxiv=arxiv_ids(paper),
+        bibtex=bibtex(paper),
+    )
+
+
+def deviations(entry: Entry) -> dict[str, list[str]]:
+    """Scale -> how the experiment departs from the paper there."""
+    said = entry.body.get("deviations") or {}
+    return {scale: said[scale] for scale in in_order(entry.scales) if said.get(scale)}
+
+
+def experiment_page(content: Content, entry: Entry) -> str:
+    """Question, and for each scale table, figure, curves, verdicts, runs and deviations of one experiment."""
+    paper = next(paper for paper in content.papers if paper.id == entry.paper)
+    results = {result.scale: result for result in content.results_of(entry)}
+    return render(
+        "experiment.html",
+        "../",
+        section="experiments",
+        paper=paper,
+        entry=entry,
+        table=paper.tables.get(entry.table),
+        place=table_place(paper, entry.table),
+        line=experiment_line(content, paper, entry),
+        scales=[scale_part(entry, scale, results.get(scale)) for scale in telling_first(entry.scales)],
+        file=(conf_dir() / "experiment" / f"{entry.name}.yaml").read_text(encoding="utf-8"),
+    )
+
+
+def telling_first(scales: Iterable[str]) -> list[str]:
+    """Smoke last: it shows that everything runs, and says nothing of a claim."""
+    return sorted(in_order(scales), key=lambda scale: scale == "smoke")
+
+
+def scale_part(entry: Entry, scale: str, result: Result | None) -> dict[str, Any]:
+    """What the page shows of one scale; without a result only the command and the deviations."""
+    head = {"name": scale, "result": result, "deviations": deviations(entry).get(scale, [])}
+    if result is None:
+        return head
+    findings = result.findings
+    same, own = configurations(findings)
+    return {
+        **head,
+        "comparison": comparison(findings),
+        "frame": table_frame(findings),
+        "summary": run_summary(findings) + explanation(findings),
+        "data": data_used(findings),
+        "dots": dot_charts(findings),
+        "curves": curve_charts(findings),
+        "runs": run_table(findings),
+        "hidden_runs": max(0, len(findings.records) - MOST_RUNS),
+        "same": same,
+        "own": own,
+        "environment": environment(findings),
+    }
+
+
+def search_index(content: Content) -> str:
+    """A script that sets the list of what can be searched: kind, text, where it stands, page."""
+    papers = [["paper", with_titles(p.title), cite(p), f"paper/{p.id}.html"] for p in content.papers]
+    entries = [["experiment", e.name, e.fields["question"], f"experiment/{e.name}.html"] for e in content.entries]
+    claims = [
+        ["claim", claim.statement, cite(p), f"paper/{p.id}.html#{claim.id}"]
+        for p in content.papers
+        for claim in p.claims
+    ]
+    data = json.dumps([*papers, *entries, *claims], ensure_ascii=False, separators=(",", ":"))
+    return f"window.SEARCH = {data};\n"
+
+
+def asset(name: str) -> Markup:
+    """A file of the package's assets."""
+    return Markup((FOLDER / "assets" / name).read_text(encoding="utf-8"))

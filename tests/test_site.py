@@ -1,0 +1,272 @@
+"""The static site without a browser: pages, links, numbers, charts, colours, and the same bytes every time."""
+
+import csv
+import json
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from replicate.catalogue import catalogue
+from replicate.errors import UserError
+from replicate.experiment import load_experiment
+from replicate.papers import load_paper, paper_ids
+from replicate.papers.titles import with_titles
+from replicate.report import committed_records, gather
+from replicate.report.wording import cite
+from replicate.site import build_site, pages
+from replicate.site.axes import axis
+from replicate.site.curves import MOST_POINTS, SIDE, curve_charts, thinned
+from replicate.site.dots import dot_charts
+from replicate.site.provenance import configurations, run_table
+from replicate.site.sources import bibtex, place
+from tests.made_up import made_up_experiment, record_of
+from tests.site_page import Page
+from tests.site_results import write_made_up_results
+
+LARGEST = 300_000  # bytes of a page
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_made_up_results(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def site(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "site"
+    build_site(results, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def read(site: Path) -> dict[str, Page]:
+    return {path.relative_to(site).as_posix(): Page(path.read_text()) for path in site.rglob("*.html")}
+
+
+def markdown_rows(path: Path) -> list[list[str]]:
+    """The cells of the first table of a Markdown file, less the rule under its head."""
+    lines = [line for line in path.read_text().splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
+
+
+def outcomes(path: Path) -> dict[str, str]:
+    return {verdict["claim"]: verdict["outcome"] for verdict in json.loads(path.read_text())["verdicts"]}
+
+
+def test_every_paper_and_experiment_has_a_page(read: dict[str, Page]) -> None:
+    expected = {f"paper/{paper}.html" for paper in paper_ids()} | {f"experiment/{e.name}.html" for e in catalogue()}
+    assert set(read) == expected | {"index.html", "experiments.html"}
+
+
+def test_links_lead_somewhere_and_pages_load_nothing_from_elsewhere(site: Path, read: dict[str, Page]) -> None:
+    for name, page in read.items():
+        for resource in page.resources:
+            assert resource == "data:," or (site / name).parent.joinpath(resource).is_file(), f"{name} loads {resource}"
+        for link in page.links:
+            target, _, anchor = link.partition("#")
+            if link.startswith("https://arxiv.org/abs/"):
+                continue
+            path = ((site / name).parent / target).resolve() if target else site / name
+            assert path.is_file(), f"{name} links to {link}"
+            if anchor:
+                assert anchor in read[path.relative_to(site.resolve()).as_posix()].ids, f"{name} links to {link}"
+    assert "http" not in re.sub(r"http://www\.w3\.org/\S+", "", (site / "assets/site.css").read_text())
+
+
+def test_no_page_has_two_elements_of_one_id(read: dict[str, Page]) -> None:
+    for name, page in read.items():
+        assert [word for word, count in Counter(page.ids).items() if count > 1] == [], name
+
+
+def test_pages_are_small(site: Path) -> None:
+    sizes = {path.name: path.stat().st_size for path in site.rglob("*") if path.is_file()}
+    assert {name: size for name, size in sizes.items() if size > LARGEST} == {}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "scale"),
+    [("alexnet_parameters", "laptop"), ("resnext_cardinality", "laptop"), ("resnet_shortcuts", "laptop")],
+)
+def test_an_experiments_page_has_the_numbers_of_its_results(
+    results: Path, site: Path, read: dict[str, Page], experiment: str, scale: str
+) -> None:
+    folder, page = results / experiment / scale, read[f"experiment/{experiment}.html"]
+    assert page.tables[f"table-{scale}"] == markdown_rows(folder / "table.md")
+    text = (site / f"experiment/{experiment}.html").read_text()
+    for claim, outcome in outcomes(folder / "verdicts.json").items():
+        shown = re.search(rf'<li id="{scale}-{claim}"><span class="v [\w-]+">([\w ]+)</span>', text)
+        assert shown
+        assert shown[1] == outcome
+    for name in ("runs.csv", "verdicts.json"):
+        assert (site / "data" / experiment / scale / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_figures_say_what_the_table_says(read: dict[str, Page]) -> None:
+    page = read["experiment/resnext_cardinality.html"]
+    head, *rows = page.tables["table-laptop"]
+    published, measured = (head.index(f"top-1 error (%), {name}") for name in ("published", "mean ± 95 % (n)"))
+    for row in rows:
+        said = f"{row[0]}: published {row[published]}; measured {row[measured]}"
+        assert any(label.startswith(said) for label in page.labels), said
+
+
+def test_the_overview_has_every_claim_with_its_verdict(results: Path, read: dict[str, Page]) -> None:
+    head, *lines = read["index.html"].tables["matrix"]
+    assert len(lines) == sum(len(load_paper(paper).claims) for paper in paper_ids())
+    statement = {claim.id: with_titles(claim.statement) for claim in load_paper("resnext").claims}
+    by_claim = {(line[0], line[1]): line for line in lines}
+    for claim, outcome in outcomes(results / "resnext_cardinality/laptop/verdicts.json").items():
+        line = by_claim["resnext", statement[claim]]
+        assert line[head.index("laptop")] == outcome
+        assert line[head.index("paper", 1)] == "not run"
+
+
+def test_a_papers_page_shows_published_beside_measured(site: Path, read: dict[str, Page]) -> None:
+    text = (site / "paper/resnext.html").read_text()
+    head, *rows = read["experiment/resnext_cardinality.html"].tables["table-laptop"]
+    for row in rows:
+        cell = row[head.index("top-1 error (%), mean ± 95 % (n)")]
+        published = row[head.index("top-1 error (%), published")]
+        line = f'<th scope="row">{row[1]}</th><td class="num">{published}</td><td class="num ours">{cell}</td>'
+        assert line in text
+    assert all(with_titles(said).split("'")[0][:40] in text for said in load_paper("resnext").discrepancies[:3])
+
+
+def test_every_run_stands_on_its_page_with_its_origin(results: Path, read: dict[str, Page]) -> None:
+    head, *rows = read["experiment/resnet_shortcuts.html"].tables["runs-laptop"]
+    with (results / "resnet_shortcuts/laptop/runs.csv").open() as file:
+        known = list(csv.DictReader(file))
+    place = {name: head.index(name) for name in ("id", "seed", "status", "commit", "torch")}
+    assert [row[place["id"]] for row in rows] == [run["id"] for run in known]
+    assert {row[place["status"]] for row in rows} == {"finished", "diverged"}
+    assert {(row[place["commit"]], row[place["torch"]]) for row in rows} == {("c0ffee", "2.6.0")}
+
+
+def test_no_page_calls_a_source_document_by_number(site: Path) -> None:
+    for path in (*site.rglob("*.html"), site / "assets/search.js"):
+        assert re.findall(r"[Ss]eed 00\d|00\d_[0-9a-f]{16}", path.read_text()) == [], path
+
+
+def test_a_second_run_writes_the_same_bytes_and_removes_what_is_gone(results: Path, site: Path) -> None:
+    before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    (site / "experiment/no_longer.html").write_text("old")
+    build_site(results, site)
+    assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_with_something_else_is_left_alone(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="not empty"):
+        build_site(results, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_without_results_everything_is_not_run(tmp_path: Path) -> None:
+    build_site(tmp_path / "none", tmp_path / "site")
+    tiles = re.findall(r"<b>(\d+)</b><span class=\"v ([\w-]+)\">", (tmp_path / "site/index.html").read_text())
+    assert [word for count, word in tiles if count != "0"] == ["not-run"]
+
+
+def test_names_of_an_experiment_cannot_break_out_of_the_page() -> None:
+    experiment = made_up_experiment({"</script><b>x": None, "b": None}, claims=[])
+    findings = gather(
+        experiment, experiment.runs(), [record_of(r, {}, {"loss": [2.0, 1.0]}) for r in experiment.runs()]
+    )
+    made = pages.environment_of_templates().from_string('{% import "parts.html" as p %}{{ p.curve_chart(chart) }}')
+    html = made.render(chart=curve_charts(findings)[0])
+    assert html.count("</script>") == 1
+    assert "<b>" not in html
+
+
+def test_places_on_a_chart_are_linear_in_the_values() -> None:
+    experiment = load_experiment("resnext_cardinality")
+    runs = experiment.runs()
+    places = {name: number for number, name in enumerate(experiment.variants)}
+    records = [record_of(run, {"test_error": 12.0 + places[run.variant], "classes": 10.0}) for run in runs]
+    chart = dot_charts(gather(experiment, runs, records))[0]
+    at = [chart.right.at(row.sample.mean) for row in chart.rows if row.sample]
+    assert at == sorted(at)
+    assert [second - first for first, second in pairwise(at)] == pytest.approx([at[1] - at[0]] * 4, abs=0.02)
+    assert all(0 <= place <= 100 for place in at)
+    assert chart.left.at(23.9) > chart.left.at(22.2)  # published values, on their own axis at laptop scale
+
+
+def test_axes_hold_their_values_and_tick_round_numbers() -> None:
+    wide = axis([22.2, 23.9])
+    assert [tick.text for tick in wide.ticks] == ["22.5", "23.0", "23.5", "24.0"]
+    assert wide.low < 22.2 < 23.9 < wide.high
+    assert [tick.text for tick in axis([1, 2, 3, 4], most_ticks=8, margin=0).ticks] == ["1", "2", "3", "4"]
+    assert axis([5.0]).at(5.0) == 50
+
+
+def test_curves_are_means_between_the_smallest_and_the_largest_run() -> None:
+    experiment = made_up_experiment({"a": None}, seeds=2, claims=[])
+    curves = [[3.0, 2.0, 1.0], [5.0, 2.0, 0.0]]
+    records = [record_of(run, {}, {"loss": curve}) for run, curve in zip(experiment.runs(), curves, strict=True)]
+    chart = curve_charts(gather(experiment, experiment.runs(), records))[0]
+    curve = chart.curves[0]
+    assert (chart.along, curve.places) == ("epoch", (1, 2, 3))
+    assert (curve.mean, curve.low, curve.high) == ((4, 2, 0.5), (3, 2, 0), (5, 2, 1))
+    heights = [float(point.split()[1]) for point in chart.line(curve)[1:].split("L")]
+    assert heights == pytest.approx([SIDE - SIDE * chart.y.at(mean) / 100 for mean in curve.mean], abs=0.5)
+    assert json.loads(chart.data)["series"][0]["y"] == {"1": "4", "2": "2", "3": "0.5"}
+
+
+def test_long_curves_are_thinned_and_keep_their_ends() -> None:
+    places = thinned(list(range(1, 1002)))
+    assert (places[0], places[-1]) == (1, 1001)
+    assert len(places) <= MOST_POINTS + 1
+
+
+def test_configurations_are_split_into_what_is_shared_and_what_differs(results: Path) -> None:
+    experiment = load_experiment("resnet_shortcuts")
+    findings = gather(experiment, experiment.runs(), committed_records(results, "resnet_shortcuts", "laptop"))
+    same, own = configurations(findings)
+    assert same["model.depth"] == "32"
+    assert own["plain"] == {"model.residual": "false", "model.shortcut": "–"}
+    assert own["C"] == {"model.residual": "–", "model.shortcut": "C"}
+    assert "gpu" not in run_table(findings).columns  # nothing stands in it
+
+
+def test_papers_and_sources_are_named_so_that_a_reader_finds_them() -> None:
+    assert cite(load_paper("resnext")) == "Xie et al. 2017"
+    assert cite(load_paper("inception")) == "Inception family"
+    assert cite(load_paper("conv_arithmetic")) == "Source documents"
+    assert with_titles("Seed 003 says 7") == 'source document "AlexNet to MobileNet: a team\'s notes" says 7'
+    assert with_titles("median of 5 seeds, seed 0") == "median of 5 seeds, seed 0"
+    papers = {claim.id: claim for claim in load_paper("conv_arithmetic").claims}
+    assert place(load_paper("conv_arithmetic"), papers["conv_commutes"]).startswith('"Classic convolutional')
+    assert "eprint = {1611.05431}" in bibtex(load_paper("resnext"))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_read(mode: int) -> None:
+    css = pages.asset("site.css")
+    colours = {name: pair[mode] for name, *pair in re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\);", css)}
+    words = ["reproduced", "exact", "contradicted", "differs", "undecided", "not-run"]
+    grounds = ["ground", "raised", "band"]
+    texts = {(name, ground): 4.5 for name in ("ink", "muted", "accent") for ground in grounds}
+    badges = {(word, ground): 4.5 for word in words for ground in (f"{word}-ground", "raised")}
+    marks = {(f"c{number}", "ground"): 3.0 for number in range(8)}
+    both = {("published", "ground"): 3.0, ("measured", "ground"): 3.0, ("ink", "ours"): 4.5}
+    wanted = texts | badges | marks | both
+    assert {
+        pair: round(contrast(*(colours[name] for name in pair)), 2)
+        for pair, least in wanted.items()
+        if contrast(*(colours[name] for name in pair)) < least
+    } == {}
