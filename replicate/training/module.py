@@ -20,6 +20,17 @@ module has closed the epoch, when a checkpoint would miss the epoch's row."""
 WARMUP_CHECK = 20  # steps between looks at the training error, each of which waits for the device
 
 
+def seed_generators(value: int, device: torch.device) -> None:
+    """Seed the CPU's generator and that of a GPU in use.
+
+    torch.manual_seed would, without a GPU, note each call and its stack for a CUDA that may begin later: half a
+    millisecond a step, and memory that only grows.
+    """
+    torch.default_generator.manual_seed(value)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(value)
+
+
 class Classification(pl.LightningModule):
     """Trains `network` to classify; `history` gets one row per finished epoch.
 
@@ -65,7 +76,7 @@ class Classification(pl.LightningModule):
         return self.recipe.learning_rate(index // self.accumulate, self.steps_per_epoch)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        torch.manual_seed(derived_seed(self.seed, "step", batch_idx))
+        seed_generators(derived_seed(self.seed, "step", batch_idx), self.device)
         rate = self.learning_rate(batch_idx)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
