@@ -3,14 +3,8 @@
 from dataclasses import asdict, dataclass
 
 from replicate.papers import Claim, load_paper, paper_ids
+from replicate.papers.titles import SOURCE_DOCUMENTS
 
-SOURCE_DOCUMENTS = {
-    "000": "CNN convolution and channels",
-    "001": "Types of convolution kernels and what they do",
-    "002": "Classic convolutional neural networks",
-    "003": "AlexNet to MobileNet: a team's notes",
-    "004": "CNN engineering tips",
-}
 ARITHMETIC = "conv_arithmetic"  # the claims of the source documents, each with what was printed and what is right
 STANDING = frozenset({"right", "right as printed"})
 

@@ -9,12 +9,13 @@ import pytest
 
 from replicate.catalogue import catalogue
 from replicate.counting import count
-from replicate.errata import SOURCE_DOCUMENTS, as_text, errata, errata_of
+from replicate.errata import as_text, errata, errata_of
 from replicate.experiment import load_experiment
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.schema import Erratum
+from replicate.papers.titles import SOURCE_DOCUMENTS
 from replicate.report.units import unit
-from replicate.studies.count import measure, measurements
+from replicate.studies.count import counted, measure
 from replicate.verdicts.exact import agrees_to_printed_digits
 
 COUNTED = [
@@ -84,7 +85,7 @@ def printed_numbers_that_differ(name: str) -> list[tuple[str, str, str]]:
     table = load_paper(experiment.settings.paper).tables[experiment.settings.table]
     found = []
     for run in (run for run in experiment.runs() if run.row is not None):
-        values = measurements(run.config.model, run.config.options)
+        values = counted(run.config)
         for column, metric in experiment.settings.metrics.items():
             printed = table.row(str(run.row)).published.get(column)
             if metric in values and isinstance(printed, (int, float)):

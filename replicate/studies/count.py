@@ -61,12 +61,6 @@ def counted(config: RunConfig) -> dict[str, float]:
     return {name: measure(config.model, column) for name, column in own.items()}
 
 
-def measurements(model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, float]:
-    """The number of each of the columns of `options`; a column that is null has none."""
-    columns = {name: column for name, column in (options.get("columns") or _both()).items() if column is not None}
-    return {name: measure(model, {**_defaults(options), **column}) for name, column in columns.items()}
-
-
 def _both() -> dict[str, dict[str, str]]:
     return {quantity: {"of": quantity} for quantity in ("parameters", "multiply_adds")}
 
