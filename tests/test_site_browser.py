@@ -16,6 +16,7 @@ pytest.importorskip("selenium")
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -158,8 +159,7 @@ def test_claims_are_filtered_by_words_paper_verdict_and_scale(browser: Chrome, s
     assert choose(text="no such words") == []
     assert form.find_element(By.TAG_NAME, "output").text == f"0 of {everything} claims"
     form.find_element(By.CSS_SELECTOR, "button[type=reset]").click()
-    browser.execute_async_script("setTimeout(arguments[0], 50)")
-    assert len(shown(browser, "matrix")) == everything
+    WebDriverWait(browser, 10).until(lambda _: len(shown(browser, "matrix")) == everything)
 
 
 def test_a_tile_shows_the_claims_that_it_counts(browser: Chrome, site: Path) -> None:
@@ -195,12 +195,13 @@ def test_dark_mode_follows_the_system_until_it_is_chosen(browser: Chrome, site: 
     dark = colour(browser)
     assert dark != light
     button = browser.find_element(By.ID, "theme")
-    assert button.get_attribute("aria-pressed") == "true"
+    # The browser tells the page about a change of the system's theme at its next frame, some time after the colour.
+    WebDriverWait(browser, 10).until(lambda _: button.get_attribute("aria-pressed") == "true")
     button.click()
     assert (colour(browser), button.get_attribute("aria-pressed")) == (light, "false")
     system("light")
     button.click()
-    assert colour(browser) == dark
+    assert (colour(browser), button.get_attribute("aria-pressed")) == (dark, "true")
 
 
 def test_charts_tell_their_values_to_mouse_and_keyboard(browser: Chrome, site: Path) -> None:
