@@ -13,7 +13,7 @@ def assert_same_network(
     torch.manual_seed(0)
     randomise(reference)
     load_reference(ours, library, name, reference.state_dict())
-    images = torch.randn(2, 3, size, size)
+    images = torch.randn(2, 3, size, size, dtype=next(ours.parameters()).dtype)
     with torch.no_grad():
         torch.testing.assert_close(ours.eval()(images), reference.eval()(images), atol=tolerance, rtol=tolerance)
     gradients = [input_gradient(network, images) for network in (ours, reference)]

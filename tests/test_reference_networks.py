@@ -1,0 +1,37 @@
+"""Every network that torchvision or timm also has gives the same outputs and gradients with the same parameters.
+
+In double precision: the deepest networks amplify float32's rounding beyond any fixed tolerance.
+"""
+
+from typing import Any
+
+import pytest
+import timm
+import torchvision
+from torch import nn
+
+from replicate.models import create_model, model_names
+from replicate.models.weights import _RULES
+from tests.reference import assert_same_network
+
+OURS = {("torchvision", "googlenet"): "googlenet_torchvision"}  # `googlenet` is the paper's graph
+OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
+    ("timm", "inception_v3"): {"auxiliary": "none"},  # timm's has no auxiliary head
+}
+
+
+def reference(library: str, name: str) -> nn.Module:
+    """The library's network without dropout, which is drawn at random in training mode."""
+    if library == "timm":
+        return timm.create_model(name, pretrained=False, drop_rate=0.0)
+    own = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+    return torchvision.models.get_model(name, weights=None, **own)
+
+
+@pytest.mark.parametrize(("library", "name"), sorted(_RULES), ids=str)
+def test_same_outputs_and_gradients(library: str, name: str) -> None:
+    ours = OURS.get((library, name), name)
+    assert ours in model_names()
+    own: Any = create_model(ours, **OPTIONS.get((library, name), {}))
+    theirs = reference(library, name)
+    assert_same_network(own.double(), theirs.double(), library, name, size=max(48, own.min_size))
