@@ -17,6 +17,7 @@ from tests.reference import assert_same_network
 OURS = {("torchvision", "googlenet"): "googlenet_torchvision"}  # `googlenet` is the paper's graph
 OPTIONS: dict[tuple[str, str], dict[str, Any]] = {
     ("timm", "inception_v3"): {"auxiliary": "none"},  # timm's has no auxiliary head
+    ("timm", "senet154"): {"pool": "torch"},  # trained in MXNet; the Caffe release is timm's legacy_senet154
 }
 
 

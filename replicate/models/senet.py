@@ -183,4 +183,10 @@ register_reference(
     "timm", [f"legacy_se{name}" for name in (*RESNETS, *RELEASED_RESNEXTS)], (*LEGACY_NAMES, *SINGLE_STEM)
 )
 register_reference("timm", ["legacy_senet154"], LEGACY_NAMES)
+DEEP_STEM: tuple[Rule, ...] = (
+    (r"^bn1\.", "stem.bn3."),
+    (r"^conv1\.([036])\.", lambda match: f"stem.conv{int(match[1]) // 3 + 1}."),
+    (r"^conv1\.([14])\.", lambda match: f"stem.bn{int(match[1]) // 3 + 1}."),
+)
+register_reference("timm", ["senet154"], (*DEEP_STEM, *TORCH_NAMES))
 register_reference("timm", [f"se{name}" for name in (*TORCH_RESNETS, *TORCH_RESNEXTS)], TORCH_NAMES)
