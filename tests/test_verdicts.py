@@ -1,5 +1,6 @@
 """Each kind of claim on hand-made measurements, against scipy and statsmodels called directly."""
 
+import time
 from collections.abc import Sequence
 from itertools import permutations
 from math import exp, log, nan, sqrt
@@ -13,7 +14,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
 
 from replicate.papers import load_paper
-from replicate.verdicts import Outcome, judge
+from replicate.verdicts import Outcome, judge, ranks
 from replicate.verdicts.ranks import jonckheere, seeds_for_share, share_interval
 from tests.runs_by_hand import HIGH, LOW, MIDDLE, ROWS, TREND, claim, frame, order, verdict
 
@@ -124,6 +125,40 @@ def test_jonckheere_of_two_groups_is_mann_whitney() -> None:
     below, above = [1.0, 4.0, 2.0, 3.5], [5.0, 2.5, 6.0]
     expected = stats.mannwhitneyu(below, above, alternative="less", method="exact").pvalue
     assert jonckheere([np.array(below), np.array(above)])[1] == pytest.approx(expected)
+
+
+BORDER = [(10, 8), (3, 31), (2, 54)]
+"""Groups and seeds of just under MAX_PAIRS pairs."""
+
+
+@pytest.mark.parametrize(("groups", "seeds"), BORDER)
+@pytest.mark.parametrize("shift", [0.0, -0.05, -0.1])
+@pytest.mark.parametrize(("digits", "absolute", "relative"), [(9, 3e-4, 0.25), (1, 0.02, 0.0)])
+def test_the_normal_approximation_agrees_at_its_border(
+    monkeypatch: pytest.MonkeyPatch,
+    groups: int,
+    seeds: int,
+    shift: float,
+    digits: int,
+    absolute: float,
+    relative: float,
+) -> None:
+    """With the exact p (nine digits: no ties), and with that of the permutations (one digit: ties)."""
+    normal = np.random.default_rng(3).standard_normal
+    values = [np.round(normal(seeds) + shift * place * 10 / groups, digits) for place in range(groups)]
+    assert 0.9 * ranks.MAX_PAIRS < groups * (groups - 1) / 2 * seeds**2 < ranks.MAX_PAIRS
+    small = jonckheere(values)
+    monkeypatch.setattr(ranks, "MAX_PAIRS", 0)
+    assert jonckheere(values) == pytest.approx(small, abs=absolute + (0.002 if min(small) > 0.01 else 0), rel=relative)
+
+
+def test_a_trend_over_thousands_of_runs_takes_no_time() -> None:
+    groups = list(np.random.default_rng(0).standard_normal((40, 250)) - 0.01 * np.arange(40)[:, None])
+    started = time.process_time()
+    falling, rising = jonckheere(groups)
+    assert time.process_time() - started < 1
+    assert falling + rising == pytest.approx(1)
+    assert falling < 0.025
 
 
 def test_trend_reports_last_minus_first() -> None:

@@ -1,4 +1,4 @@
-"""Tests that use only the order of values, or only whether a run failed: exact for any number of seeds."""
+"""Tests that use only the order of values, or only whether a run failed."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,9 +10,9 @@ from scipy import special, stats
 
 from replicate.verdicts.estimates import LEVEL, MAX_SEEDS, POWER, Values
 
-MAX_PAIRS = 3000  # the exact null distribution is computed up to here (10 levels of 8 seeds)
+MAX_PAIRS = 3000  # up to here (10 levels of 8 seeds) the exact null distribution, beyond it the normal one
 PERMUTATIONS = 9999
-BLOCK = 500  # permutations at a time: 500 x 3000 pairs are 12 MB
+BLOCK = 500  # permutations at a time: 500 x MAX_PAIRS pairs are 12 MB
 
 Places = NDArray[np.intp]
 
@@ -20,17 +20,27 @@ Places = NDArray[np.intp]
 def jonckheere(groups: Sequence[Values]) -> tuple[float, float]:
     """One-sided p of the Jonckheere-Terpstra test that values (fall, rise) from the first group to the last.
 
-    It counts the pairs of values from two groups that rise, ties half. Exact without ties; with ties by 9,999
-    permutations from a fixed generator, so that a report repeats byte for byte.
+    It counts the pairs of values from two groups that rise, ties half. Up to MAX_PAIRS exact without ties, with ties by
+    9,999 permutations from a fixed generator, so that a report repeats byte for byte; beyond, the normal approximation.
     """
     values = np.concatenate(groups)
     sizes = tuple(len(group) for group in groups)
     group = np.repeat(np.arange(len(sizes)), sizes)
+    if (len(values) ** 2 - sum(size**2 for size in sizes)) // 2 > MAX_PAIRS:
+        return _normal_p(group, values)
     earlier, later = np.nonzero(group[:, None] < group[None, :])
     rising = float(_rising(values, earlier, later))
-    if len(np.unique(values)) == len(values) and len(later) <= MAX_PAIRS:
+    if len(np.unique(values)) == len(values):
         return _exact_p(sizes, round(rising))
     return _permuted_p(values, rising, earlier, later)
+
+
+def _normal_p(group: Places, values: Values) -> tuple[float, float]:
+    """The same test is Kendall's between place and value: all pairs within a group are ties in place (Kendall 1970)."""
+    below, above = (
+        stats.kendalltau(group, values, method="asymptotic", alternative=side).pvalue for side in ("less", "greater")
+    )
+    return float(below), float(above)
 
 
 def _rising(values: Values, earlier: Places, later: Places) -> Values:
