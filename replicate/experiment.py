@@ -75,6 +75,8 @@ class Run(Block):
     """One (experiment, scale, variant, seed).
 
     `row` is the published row that the variant re-makes, `architecture` the paper's entry for its graph at paper scale.
+    `columns` are the columns of that row that it measures, where a row takes several runs (a network on two data sets,
+    with and without its gates); empty: all that the experiment binds.
     """
 
     id: str
@@ -84,6 +86,7 @@ class Run(Block):
     seed: int
     row: str | None
     architecture: str | None = None
+    columns: tuple[str, ...] = ()
     config: RunConfig
 
 
@@ -167,6 +170,7 @@ class Experiment:
             seed=seed,
             row=names["row"],
             architecture=names["architecture"],
+            columns=self._columns(variant, names["columns"]),
             config=config,
         )
 
@@ -176,11 +180,17 @@ class Experiment:
         resolved = {name: self.run(name, 0) for name in chosen}
         return [with_seed(resolved[name], seed) for seed in (seeds or self.seeds) for name in chosen]
 
-    def _resolve(self, variant: str) -> tuple[RunConfig, dict[str, str | None]]:
+    def _columns(self, variant: str, named: Sequence[str] | None) -> tuple[str, ...]:
+        for column in named or ():
+            if column not in self.settings.metrics:
+                raise unknown(f"column of variant {variant} of {self.name}", str(column), self.settings.metrics)
+        return tuple(named or ())
+
+    def _resolve(self, variant: str) -> tuple[RunConfig, dict[str, Any]]:
         if variant not in self.variants:
             raise unknown(f"variant of {self.name} at {self.scale} scale", variant, self.variants)
         overlay: dict[str, Any] = {**(self._config.variants[variant] or {})}
-        names = {key: overlay.pop(key, None) for key in ("row", "architecture")}
+        names = {key: overlay.pop(key, None) for key in ("row", "architecture", "columns")}
         overlay.pop("scales", None)
         for key in overlay:
             if key not in BLOCKS:

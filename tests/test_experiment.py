@@ -4,6 +4,7 @@ import pytest
 
 from replicate.errors import UserError
 from replicate.experiment import experiment_names, load_experiment
+from tests.made_up import made_up_experiment
 
 NAME = "resnext_cardinality"
 
@@ -19,6 +20,13 @@ def test_variants_times_seeds_seeds_outermost() -> None:
 def test_variants_of_another_scale_are_left_out() -> None:
     assert "101-32x4d" not in load_experiment(NAME).variants
     assert "101-32x4d" in load_experiment(NAME, ["scale=paper"]).variants
+
+
+def test_a_variant_names_its_columns_or_has_all() -> None:
+    named = made_up_experiment(variants={"a": {"columns": ["top1_error"]}, "b": {}, "c": {"columns": ["top1"]}})
+    assert (named.run("a", 0).columns, named.run("b", 0).columns) == (("top1_error",), ())
+    with pytest.raises(UserError, match="unknown column of variant c of made_up 'top1'; did you mean top1_error"):
+        named.run("c", 0)
 
 
 def test_command_line_wins_over_variant_and_file() -> None:

@@ -56,6 +56,33 @@ def test_variants_of_one_configuration_share_their_record() -> None:
     assert [line.measured["top1_error"].mean for line in findings.variants] == [10.0] * 3
 
 
+def twins() -> dict[str, object]:
+    """An experiment whose variants measure two columns of one printed row: a network without and with its gates."""
+    own = {"plain": "reimpl_top1", "gated": "se_top1"}
+    return {
+        "paper": "senet",
+        "table": "imagenet_main",
+        "claims": ["se_helps_every_depth"],
+        "metrics": dict.fromkeys(own.values(), "test_error"),
+        "variants": {name: {"row": "ResNet-50", "columns": [c], "model": {"tag": name}} for name, c in own.items()},
+    }
+
+
+def test_two_variants_may_measure_columns_of_one_row() -> None:
+    experiment = made_up_experiment(**twins())
+    findings = gather(experiment, experiment.runs(), errors_falling(experiment.runs()))
+    plain, gated = findings.variants
+    assert (set(plain.measured) & set(findings.columns), set(gated.measured) & set(findings.columns)) == (
+        {"reimpl_top1"},
+        {"se_top1"},
+    )
+    assert ("se_top1" in plain.published, plain.published["reimpl_top1"]) == (False, 24.8)
+    assert "base_gflops" in plain.published  # of the row as a whole: no run of ours measures it
+    [verdict] = judge(findings)
+    assert verdict.n == 6
+    assert verdict.effect == pytest.approx(gated.measured["se_top1"].mean - plain.measured["reimpl_top1"].mean)
+
+
 def test_missing_runs_are_not_failures() -> None:
     experiment = made_up_experiment()
     done = errors_falling(experiment.runs())

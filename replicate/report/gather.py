@@ -125,13 +125,13 @@ def gather(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record
     ordered = in_order(runs)
     by_id = {record.id: record for record in records}
     found = [(run, labelled(by_id[run.id], run)) for run in ordered if run.id in by_id]
-    frame = bound(tidy(found), experiment, table)
+    frame = bound(tidy(found), experiment, table, {run.variant: run.columns for run in ordered if run.columns})
     chance = chance_levels(frame, experiment.settings.metrics)
     return Findings(
         experiment=experiment,
         paper=paper,
         table=table,
-        variants=by_variant(table, ordered, found, summarise(frame, chance)),
+        variants=by_variant(table, ordered, found, summarise(frame, chance), experiment.settings.metrics),
         runs=ordered,
         records=tuple(record for _, record in found),
         frame=frame,
@@ -173,19 +173,25 @@ def values_of(record: Record) -> list[tuple[str, float | None, float | None]]:
     return measured + [(name, None, value) for name, value in fields.items() if value is not None and name not in names]
 
 
-def bound(frame: pd.DataFrame, experiment: Experiment, table: Table) -> pd.DataFrame:
+def bound(
+    frame: pd.DataFrame, experiment: Experiment, table: Table, columns: Mapping[str, Sequence[str]] | None = None
+) -> pd.DataFrame:
     """Metrics that stand for a published column, under its name and in its unit; the others as they are.
 
-    One measured metric may stand for several columns.
+    One measured metric may stand for several columns. `columns`: variant -> the only columns that it measures; what
+    else is known of such a variant goes by its own name, since others measure the same row.
     """
+    narrowed = columns or {}
     metrics, counted = experiment.settings.metrics, experiment.settings.study == "count"
     parts = []
     for column, metric in metrics.items():
-        rows = frame[frame["metric"] == metric]
+        others = [variant for variant, own in narrowed.items() if column not in own]
+        rows = frame[(frame["metric"] == metric) & ~frame["variant"].isin(others)]
         values = converted(rows["value"], column, metric, table.units.get(column, ""), counted)
         parts.append(rows.assign(metric=column, value=values))
     # a measured metric that merely happens to be called like a column bound to another one would mix with it
     free = frame[~frame["metric"].isin({*metrics.values(), *metrics})]
+    free = free.assign(row=free["row"].mask(free["variant"].isin([*narrowed]), None))
     return pd.concat([*parts, free], ignore_index=True) if metrics else frame
 
 
@@ -226,6 +232,7 @@ def by_variant(
     runs: Sequence[Run],
     found: Sequence[tuple[Run, Record]],
     samples: Mapping[str, Mapping[str, Sample]],
+    metrics: Mapping[str, str],
 ) -> tuple[VariantFindings, ...]:
     """One entry a variant, in the order of `runs`."""
     planned: dict[str, list[Run]] = {}
@@ -235,7 +242,9 @@ def by_variant(
     for run, record in found:
         records[run.variant].append(record)
     rows = published_rows(table)
-    return tuple(one_variant(rows, planned[variant], records[variant], samples.get(variant, {})) for variant in planned)
+    return tuple(
+        one_variant(rows, planned[variant], records[variant], samples.get(variant, {}), metrics) for variant in planned
+    )
 
 
 def published_rows(table: Table) -> dict[str, Mapping[str, Value]]:
@@ -247,14 +256,15 @@ def one_variant(
     runs: Sequence[Run],
     records: Sequence[Record],
     measured: Mapping[str, Sample],
+    metrics: Mapping[str, str],
 ) -> VariantFindings:
-    row = runs[0].row
+    row, own = runs[0].row, runs[0].columns or metrics
     if row is not None and row not in rows:
         raise unknown(f"published row (variant {runs[0].variant} of {runs[0].experiment})", row, rows)
     return VariantFindings(
         variant=runs[0].variant,
         row=row,
-        published=rows[row] if row is not None else {},
+        published={c: v for c, v in rows[row].items() if c in own or c not in metrics} if row is not None else {},
         measured=measured,
         parameters=next((r.parameters for r in records if r.parameters is not None), None),
         multiply_adds=next((r.multiply_adds for r in records if r.multiply_adds is not None), None),
