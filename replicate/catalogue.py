@@ -39,6 +39,17 @@ class Entry:
     def scales(self) -> tuple[str, ...]:
         return tuple(self.body.get("scales", DEFAULT_SCALES))
 
+    @property
+    def rows(self) -> set[str]:
+        """The published rows that variants re-make at any scale; a variant without a row goes by its own name."""
+        variants = self.body.get("variants", {})
+        return {str((body or {}).get("row", name)) for name, body in variants.items()}
+
+    @property
+    def metrics(self) -> set[str]:
+        """The columns of the published table that it measures."""
+        return set(self.body.get("metrics", {}))
+
     @cached_property
     def fields(self) -> dict[str, str]:
         """The header's labelled parts: question, cost, expected, run."""

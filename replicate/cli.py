@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+AsTables = Annotated[bool, typer.Option("--tables", help="Every published table: what re-makes it, or why not.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 ExperimentName = Annotated[str, typer.Argument(metavar="EXP", help="An experiment, as `replicate list` names them.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="e.g. scale=smoke seed=0")]
@@ -29,10 +30,21 @@ RESULTS = Path("results")
 
 
 @app.command("list")
-def list_experiments(as_json: AsJson = False) -> None:
+def list_experiments(
+    as_json: AsJson = False,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Every published table: who re-makes it, or why not.")
+    ] = False,
+) -> None:
     """List the experiments: paper, table, study, scales, cost and what has been run."""
     from replicate.catalogue import catalogue
 
+    if tables:
+        from replicate.tables import table_states, table_text
+
+        states = table_states()
+        print(json.dumps([state.as_dict() for state in states], indent=2) if as_json else table_text(states))
+        return
     summaries = [entry.summary(RESULTS) for entry in catalogue()]
     if as_json:
         print(json.dumps(summaries, indent=2))

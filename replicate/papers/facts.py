@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from replicate.papers.printed import Printed
 
@@ -25,6 +25,9 @@ def as_tuple(value: Any) -> Any:
     """A single name or mapping as a tuple of one; anything else as it is."""
     return (value,) if isinstance(value, (str, dict)) else value
 
+
+Reason = Annotated[str, Field(min_length=10)]
+"""Why something is not re-made, in words that a reader can judge."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 """One name or a list of names in YAML, always a tuple in Python."""

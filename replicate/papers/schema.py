@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from replicate.papers.claims import MEASURED, ClaimTest, ExactTest, GrowthTest, TrendTest
-from replicate.papers.facts import Fact, Param, Value, as_tuple, repeated
+from replicate.papers.facts import Fact, Param, Reason, Value, as_tuple, repeated
 
 Kind = Literal["exact", "order", "trend", "equal", "ratio", "collapse", "growth"]
 
@@ -35,17 +35,27 @@ class Architecture(Fact):
 
 
 class Row(Fact):
-    """One row of a printed table. `variant` is its name; `published` maps columns to printed values."""
+    """One row of a printed table. `variant` is its name; `published` maps columns to printed values.
+
+    difference: [a, b] where the paper prints how much the error of a lies above that of b, and so neither's own.
+    reference_only: why no experiment re-makes the row (another system's number, ...).
+    """
 
     variant: str
     params: dict[str, Param] = Field(default_factory=dict)
     published: dict[str, Value]
     computed: dict[str, Value] = Field(default_factory=dict)
     confidence: Literal["verified", "recalled"] | None = None
+    difference: tuple[str, str] | None = None
+    reference_only: Reason | None = None
 
 
 class Table(Fact):
-    """One printed table or figure. `units` names its columns."""
+    """One printed table or figure. `units` names its columns.
+
+    reference_only: why no experiment re-makes the table; then no row says so of itself.
+    reference_columns: column -> why it is not measured (what is varied, another machine's seconds, ...).
+    """
 
     locator: str
     about: str
@@ -58,9 +68,21 @@ class Table(Fact):
     confidence: Literal["verified", "recalled"]
     note: str | None = None
     arithmetic_check: str | None = None
+    reference_only: Reason | None = None
+    reference_columns: dict[str, Reason] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_reason(self) -> "Table":
+        given = [row.variant for row in self.rows if row.reference_only is not None]
+        if self.reference_only is not None and given:
+            raise ValueError(f"the whole table is reference only, so that row '{given[0]}' needs no reason")
+        return self
 
     @model_validator(mode="after")
     def _columns_have_units(self) -> "Table":
+        for column in self.reference_columns:
+            if column not in self.units:
+                raise ValueError(f"reference_columns names '{column}', which is no column")
         for row in self.rows:
             for column in row.published:
                 if column not in self.units and column not in WITHOUT_UNIT:
