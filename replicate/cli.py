@@ -30,12 +30,7 @@ RESULTS = Path("results")
 
 
 @app.command("list")
-def list_experiments(
-    as_json: AsJson = False,
-    tables: Annotated[
-        bool, typer.Option("--tables", help="Every published table: who re-makes it, or why not.")
-    ] = False,
-) -> None:
+def list_experiments(as_json: AsJson = False, tables: AsTables = False) -> None:
     """List the experiments: paper, table, study, scales, cost and what has been run."""
     from replicate.catalogue import catalogue
 
