@@ -17,5 +17,6 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:
     known = sorted(choices)
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    listing = ", ".join(known) if len(known) <= 24 else f"{', '.join(known[:24])}, ... ({len(known)} in all)"
+    comma = "; " if any("," in choice for choice in known) else ", "
+    listing = comma.join(known) if len(known) <= 24 else f"{comma.join(known[:24])}{comma}... ({len(known)} in all)"
     return UserError(f"unknown {kind} '{name}'{hint} Known: {listing}")

@@ -3,7 +3,7 @@
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
@@ -40,18 +41,29 @@ class Sweep:
 
 def selected(experiment: Experiment, words: Sequence[str]) -> list[Run]:
     """The runs that `variant=` and `seed=` among the command line's words leave, or all."""
-    chosen: dict[str, list[str]] = {}
-    for override in OverridesParser.create().parse_overrides([word for word in words if is_sweep(word)]):
-        if override.is_sweep_override():
-            values = [str(value) for value in override.sweep_iterator()]
-        else:
-            values = [str(override.value())]
-        chosen[override.key_or_group] = values
+    chosen = dict(chosen_values(word, experiment.variants) for word in words if is_sweep(word))
     seeds = [whole_number(value) for value in chosen["seed"]] if "seed" in chosen else None
     for variant in chosen.get("variant", []):
         if variant not in experiment.variants:
             raise unknown(f"variant of {experiment.name} at {experiment.scale} scale", variant, experiment.variants)
     return experiment.runs(chosen.get("variant"), seeds)
+
+
+def chosen_values(word: str, variants: Iterable[str]) -> tuple[str, list[str]]:
+    """`variant=a,b`, `seed=range(3)`, `variant=[a, b]` as key and values.
+
+    A variant whose name has commas or parentheses, which are Hydra's grammar, may be given as it is.
+    """
+    key, _, text = word.partition("=")
+    if text in variants:
+        return key, [text]
+    override = OverridesParser.create().parse_override(word)
+    if override.is_sweep_override():
+        values = list(override.sweep_iterator())
+    else:
+        value = override.value()
+        values = value if isinstance(value, list) else [value]
+    return key, [one.text if isinstance(one, QuotedString) else str(one) for one in values]
 
 
 def whole_number(text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from replicate import launch
-from replicate.experiment import Experiment, Run
+from replicate.experiment import Experiment, Run, load_experiment
 from replicate.progress import Monitor, Progress, ProgressWriter, clock, read_progress
 from replicate.records import Record, RunStore
 from tests.test_records import make_record
@@ -39,6 +39,23 @@ def test_a_failing_run_leaves_its_traceback_and_the_others_go_on(
     again = launch.run_experiment("resnet_shortcuts", INLINE)
     assert (again.done_before, len(again.records), again.failed) == (3, 4, [])
     assert not (workdir / "runs" / sweep.failed[0].id / "error.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "variants", "seeds"),
+    [
+        ("variant=original, 110", ["original, 110"], [0]),
+        ("variant='original, 110','original, 164'", ["original, 110", "original, 164"], [0]),
+        ("variant=['original, 110', 'original, 164']", ["original, 110", "original, 164"], [0]),
+        ("seed=range(2)", None, [0, 1]),
+        ("seed=[3,5]", None, [3, 5]),
+    ],
+)
+def test_the_command_line_narrows_the_sweep(word: str, variants: list[str] | None, seeds: list[int]) -> None:
+    experiment = load_experiment("preact_activations", ["scale=smoke"])
+    runs = launch.selected(experiment, [word])
+    assert list(dict.fromkeys(run.variant for run in runs)) == (variants or list(experiment.variants))
+    assert list(dict.fromkeys(run.seed for run in runs)) == seeds
 
 
 def slow_sweep(folder: Path) -> None:
