@@ -58,11 +58,8 @@ def chosen_values(word: str, variants: Iterable[str]) -> tuple[str, list[str]]:
     if text in variants:
         return key, [text]
     override = OverridesParser.create().parse_override(word)
-    if override.is_sweep_override():
-        values = list(override.sweep_iterator())
-    else:
-        value = override.value()
-        values = value if isinstance(value, list) else [value]
+    given: Any = list(override.sweep_iterator()) if override.is_sweep_override() else override.value()
+    values = given if isinstance(given, list) else [given]
     return key, [one.text if isinstance(one, QuotedString) else str(one) for one in values]
 
 
