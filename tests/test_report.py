@@ -13,6 +13,7 @@ from replicate.errors import UserError
 from replicate.papers import load_paper
 from replicate.records import RunStore
 from replicate.report import available_records, committed_records, gather, judge, report
+from replicate.report.wording import DASH, published_cell
 from tests.made_up import LADDER, errors_falling, made_up_experiment, record_of
 
 
@@ -91,6 +92,12 @@ def test_missing_runs_are_not_failures() -> None:
     states = {line.variant: (line.finished, line.diverged, line.missing) for line in findings.variants}
     assert states == {"1x64d": (2, 0, 1), "2x40d": (0, 0, 3), "32x4d": (3, 0, 0)}
     assert {(run.variant, run.seed) for run in findings.missing} == {("1x64d", 2), *(("2x40d", s) for s in range(3))}
+
+
+def test_a_failed_row_fails_in_the_columns_that_the_paper_prints() -> None:
+    experiment = made_up_experiment({"x": "dropout shortcut 0.5"}, paper="preact", table="shortcut_types", claims=[])
+    [line] = gather(experiment, experiment.runs(), []).variants
+    assert (published_cell(line, "test_error"), published_cell(line, "train_loss")) == ("fail", DASH)
 
 
 @pytest.mark.parametrize(("scored", "counts_as"), [(None, 90.0), (87.5, 87.5)])

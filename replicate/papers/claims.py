@@ -25,6 +25,7 @@ MEASURED = {
     "maps_by_weights": "numbers per image",
     "mean_length": "blocks",
     "median_response_std": "",
+    "parameters": "count",
     "params": "count",
     "path_count": "count",
     "paths_left": "share",

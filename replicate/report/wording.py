@@ -54,7 +54,8 @@ def printed(value: Value) -> str:
 def published_cell(line: VariantFindings, column: str) -> str:
     """What the paper prints for `column`: its number, or "fail" where a table has a column of failures."""
     value = line.published.get(column)
-    return "fail" if value is None and line.published.get("fail") is True else printed(value)
+    failed = column in line.published and value is None and line.published.get("fail") is True
+    return "fail" if failed else printed(value)
 
 
 def decimals_of(samples: Sequence[Sample], unit_name: str) -> int:
