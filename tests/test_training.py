@@ -224,6 +224,16 @@ def test_decay_can_spare_biases_and_normalisation() -> None:
     assert len(all_of_them["params"]) == len(list(net.parameters()))
 
 
+def test_decay_can_spare_depthwise_filters() -> None:
+    net = nn.Sequential(
+        nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 1), nn.Conv2d(4, 8, 3, groups=2)
+    )
+    decayed, spared = parameter_groups(net, recipe(weight_decay=1e-4, decay="not_depthwise"))
+    assert {id(p) for p in decayed["params"]} == {id(net[2].weight), id(net[3].weight)}
+    assert id(net[0].weight) in {id(p) for p in spared["params"]}
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(net.parameters()))
+
+
 @pytest.mark.parametrize("name", INITIALISERS)
 def test_every_initialiser_sets_finite_weights(name: str) -> None:
     torch.manual_seed(0)

@@ -52,7 +52,8 @@ class Recipe(Part):
     rmsprop_decay: float = Field(0.9, gt=0, lt=1)
     eps: float | None = Field(None, gt=0)
     weight_decay: float = Field(0, ge=0)
-    decay: Literal["all", "weights"] = "all"  # weights: biases and normalisation are spared
+    # weights: biases and normalisation are spared; not_depthwise: depthwise filters, too
+    decay: Literal["all", "weights", "not_depthwise"] = "all"
     batch_size: int = Field(gt=0)
     epochs: float | None = Field(None, gt=0)
     iterations: int | None = Field(None, gt=0)  # wins over epochs
