@@ -209,11 +209,11 @@ def smoke() -> None:
 
 @app.command()
 def verdicts(as_json: AsJson = False) -> None:
-    """Print every verdict in results/: the claim, where in the paper, at which scale, the effect and how sure."""
-    from replicate.describe import verdict_rows, verdict_text
+    """Print every claim with its verdicts in results/, the experiment that would answer it, or why none can."""
+    from replicate.answers import answers, as_text
 
-    rows = verdict_rows(RESULTS)
-    print(json.dumps(rows, indent=2) if as_json else verdict_text(rows))
+    rows = answers(RESULTS)
+    print(json.dumps(rows, indent=2) if as_json else as_text(rows))
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from replicate.papers.claims import MEASURED, ClaimTest, ExactTest, GrowthTest, TrendTest
-from replicate.papers.facts import Fact, Param, Reason, Value, as_tuple, repeated
+from replicate.papers.facts import Fact, Names, Param, Reason, Value, as_tuple, repeated
 
 Kind = Literal["exact", "order", "trend", "equal", "ratio", "collapse", "growth"]
 
@@ -123,7 +123,11 @@ class Recipe(Fact):
 
 
 class Claim(Fact):
-    """What a paper or source document asserts. `check` says in words, `test` as data, what would confirm it."""
+    """What a paper or source document asserts. `check` says in words, `test` as data, what would confirm it.
+
+    A claim without a test either says the same as others (`same_as`: paper/claim), whose verdicts are then its own, or
+    it is out of reach of every experiment here, with the reason.
+    """
 
     id: str
     statement: str
@@ -131,6 +135,8 @@ class Claim(Fact):
     check: str
     table: str | None = None
     test: Annotated[tuple[ClaimTest, ...], BeforeValidator(as_tuple)] = ()
+    same_as: Names = ()
+    out_of_reach: Annotated[str, Field(min_length=10)] | None = None
     where: tuple[str, ...] = ()  # the next six: conv_arithmetic only
     printed: Value = None
     computed: Value | dict[int, Value] = None
@@ -142,6 +148,12 @@ class Claim(Fact):
     @classmethod
     def _unbound(cls, value: Any) -> Any:
         return () if value is None else value
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> "Claim":
+        if sum(map(bool, (self.test, self.same_as, self.out_of_reach))) > 1:
+            raise ValueError(f"claim {self.id}: only one of test, same_as and out_of_reach")
+        return self
 
 
 class Counted(Fact):
