@@ -18,6 +18,7 @@ from replicate.data import DataConfig, augmentation_names, data_names, load, sou
 from replicate.data.augment import AUGMENTATIONS
 from replicate.data.config import Normalisation
 from replicate.data.imagenet_augment import IMAGENET_AUGMENTATIONS
+from replicate.data.images import resize
 from replicate.data.random import derived_seed, permutation
 from replicate.data.splits import (
     DataSplits,
@@ -25,7 +26,6 @@ from replicate.data.splits import (
     Parts,
     balanced_index,
     prepare,
-    resize,
     statistics,
     validation_index,
 )

@@ -12,8 +12,9 @@ from scipy.stats import chisquare
 from torch import Tensor, nn
 
 from replicate.data import DataConfig, load
-from replicate.data.augment import AUGMENTATIONS, augmentation, mirror, shifted_crops
+from replicate.data.augment import AUGMENTATIONS, augmentation, mirror, scale_jitter, shifted_crops
 from replicate.data.epochs import Batch
+from replicate.data.loaders import check_data, make_loaders
 from replicate.data.resident import ResidentLoader
 from replicate.data.splits import ImageSet
 from replicate.errors import UserError
@@ -66,12 +67,41 @@ def test_offsets_and_flips_are_uniform_and_independent() -> None:
 def test_augmentations_keep_shape_and_leave_their_input_alone(name: str, kind: torch.dtype) -> None:
     images = random_images(6, 3, 8, 8).to(kind)
     before, mean = images.clone(), torch.full((3, 1, 1), 90.0)
-    first, second = (augmentation(name)(images, torch.Generator().manual_seed(5), mean) for _ in range(2))
+    first, second = (augmentation(name, 8)(images, torch.Generator().manual_seed(5), mean) for _ in range(2))
     assert (first.shape, first.dtype) == (images.shape, kind)
     assert torch.equal(first, second)
     assert torch.equal(images, before)
     assert torch.equal(first, images) == (name == "none")
-    assert augmentation(name).description
+    assert augmentation(name, 8).description
+
+
+def test_scale_jitter_cuts_every_window_of_every_side() -> None:
+    """Of 2 x 2 pixels at sides 2 and 4: each value stands for its place, so a crop tells its side and window."""
+    image = torch.tensor([[10, 20], [30, 40]], dtype=torch.uint8).view(1, 1, 2, 2)
+    doubled = image.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    expected = [image[0, 0]] + [
+        doubled[0, 0, row : row + 2, column : column + 2] for row in range(3) for column in range(3)
+    ]
+    crops = scale_jitter(image.repeat(4000, 1, 1, 1), (2, 4), 2, torch.Generator().manual_seed(0))
+    seen = {tuple(crop.flatten().tolist()) for crop in crops}
+    assert seen >= {tuple(window.flatten().tolist()) for window in expected}
+    whole = (crops.view(-1, 4) == image.flatten()).all(1).float().mean()
+    assert whole == pytest.approx((1 + 1 / 9) / 3, abs=0.03)  # side 2, and the middle window of side 4
+
+
+def test_scale_jitter_draws_from_images_of_the_sets_own_size() -> None:
+    splits = load(DataConfig(size=14, augmentation="shorter_side_16_32", train_images=20, test_images=20))
+    assert (splits.train.images.shape[2], splits.test.images.shape[2]) == (28, 14)
+    loader = make_loaders(
+        DataConfig(size=14, augmentation="shorter_side_16_32"), 8, 0, torch.device("cpu"), False
+    ).train
+    assert next(iter(loader))[0].shape == (8, 1, 14, 14)
+
+
+@pytest.mark.parametrize("size", [None, 17])
+def test_a_crop_that_does_not_fit_the_smallest_side_is_refused(size: int | None) -> None:
+    with pytest.raises(UserError, match=r"shorter_side_16_32 cuts data\.size pixels out of 16"):
+        check_data(DataConfig(size=size, augmentation="shorter_side_16_32"))
 
 
 def test_unknown_augmentation_is_refused() -> None:

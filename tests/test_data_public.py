@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,22 +76,27 @@ def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pixels, Pix
     return np.concatenate([sets["train"], sets["extra"]]), sets["test"]
 
 
-def write_fashion_mnist(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pixels, Pixels]:
-    folder = root / "FashionMNIST" / "raw"
+def write_grey(folder_name: str, sums: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pixels, Pixels]:
+    folder = root / folder_name / "raw"
     folder.mkdir(parents=True)
     images = pixels(3, 2, 20, 28, 28)
     for part, prefix in zip(images, ("train", "t10k"), strict=True):
         labels = bytes(index % 10 for index in range(20))
         (folder / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">4i", 0x803, 20, 28, 28) + part.tobytes())
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 0x801, 20) + labels)
-    monkeypatch.setattr(public, "FASHION_MNIST_MD5", {path.name: md5(path) for path in folder.iterdir()})
+    monkeypatch.setattr(public, sums, {path.name: md5(path) for path in folder.iterdir()})
     return images[0][:, None], images[1][:, None]
+
+
+write_fashion_mnist = partial(write_grey, "FashionMNIST", "FASHION_MNIST_MD5")
+write_mnist = partial(write_grey, "MNIST", "MNIST_MD5")
 
 
 WRITERS: dict[str, Writer] = {
     "cifar10": write_cifar10,
     "cifar100": write_cifar100,
     "fashion_mnist": write_fashion_mnist,
+    "mnist": write_mnist,
     "svhn_extra": write_svhn,
 }
 
@@ -113,7 +119,7 @@ def test_svhn_without_its_extra_images(tmp_path: Path, monkeypatch: pytest.Monke
     assert np.array_equal(load(DataConfig(name="svhn", root=str(tmp_path))).train.images.numpy(), both[:20])
 
 
-@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist", "svhn", "svhn_extra"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "fashion_mnist", "mnist", "svhn", "svhn_extra"])
 def test_missing_files_name_the_folder_and_the_setting(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"{tmp_path}.* is missing: set data\.download=true") as error:
         load(DataConfig(name=name, root=str(tmp_path)))

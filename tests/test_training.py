@@ -15,6 +15,7 @@ from replicate.models.registry import _ENTRIES, Entry
 from replicate.progress import Progress
 from replicate.records import Record, RunStore
 from replicate.studies.base import Task
+from replicate.studies.train import check, first_crossing
 from replicate.tracking import Tracker
 from replicate.training import checkpoint
 from replicate.training.fit import fit
@@ -141,6 +142,45 @@ def test_validation_curve_is_measured_on_images_of_its_own(tmp_path: Path) -> No
     trained = fit(task(quick_run("data.validation=40"), tmp_path))
     curve = [m for m in trained.measurements if m.metric == "validation_error" and m.index is not None]
     assert [m.index for m in curve] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("curve", "level", "expected"),
+    [
+        ([90.0, 50.0, 30.0], 40.0, 1.5),
+        ([90.0, 50.0, 30.0], 50.0, 1.0),
+        ([90.0, 95.0, 40.0, 60.0], 50.0, 1 + 45 / 55),
+        ([90.0, 50.0], 20.0, None),
+        ([90.0, None, None], 50.0, None),
+        ([40.0, 30.0], 50.0, 0.0),
+    ],
+)
+def test_first_crossing_is_read_off_straight_lines(
+    curve: list[float | None], level: float, expected: float | None
+) -> None:
+    assert first_crossing(curve, level) == pytest.approx(expected)
+
+
+def test_steps_to_an_error_are_measured_on_the_curve_that_is_asked_for(tmp_path: Path) -> None:
+    words = ("data.validation=40", "options.reach.curve=validation_error")
+    record = record_of(quick_run(*words, "options.reach.level=99.5"), tmp_path)
+    found = {m.metric: m.value for m in record.measurements if m.index is None}
+    assert found["steps_to_reach"] == 0.0  # guessing errs in 90 % of ten classes
+    never = record_of(quick_run(*words, "options.reach.level=0.001"), tmp_path)
+    assert {m.metric: m.value for m in never.measurements}["steps_to_reach"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("options.reach.curve=validation_error", "options.reach.level=50"), "set data.validation"),
+        (("options.reach.curve=test_error", "options.reach.level=50"), r"options\.reach\.curve"),
+        (("options.reaches=1",), r"options\.reaches"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check(quick_run(*words).config)
 
 
 def test_accumulation_keeps_the_recipes_batch() -> None:

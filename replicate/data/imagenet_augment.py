@@ -77,10 +77,10 @@ def shorter_side(size: int, smallest: int, largest: int) -> Steps:
     return [resize, v2.RandomCrop(size), v2.RandomHorizontalFlip(), *to_float(), Lighting()]
 
 
-def alexnet(size: int) -> Steps:
+def alexnet(size: int, colour: bool = True) -> Steps:
     """Krizhevsky et al. 2012: shorter side 256, the central 256 x 256, then crop, mirror and colour from that alone."""
     crop = shorter_side(size, 256, 256)
-    return [crop[0], v2.CenterCrop(256), *crop[1:]]
+    return [crop[0], v2.CenterCrop(256), *(crop[1:] if colour else crop[1:-1])]
 
 
 def centre_crop(size: int, resize: int | None = None) -> Steps:
@@ -142,5 +142,6 @@ IMAGENET_AUGMENTATIONS = {
         _SIDE.format(side="384", where="3.1 of VGG"), partial(shorter_side, smallest=384, largest=384)
     ),
     "alexnet": ImageNetAugmentation("centre 256 square, random crop, mirror, PCA colour shift", alexnet),
+    "alexnet_no_colour": ImageNetAugmentation("centre 256 square, random crop, mirror", partial(alexnet, colour=False)),
 }
 """The augmentations of ImageNet's training images by name."""

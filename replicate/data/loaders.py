@@ -35,6 +35,7 @@ def check_data(config: DataConfig) -> None:
         imagenet_folder(config)
         transforms(config)
     else:
+        augmentation(config.augmentation, config.size)
         load(config)
 
 
@@ -62,7 +63,7 @@ def make_loaders(
         splits.mean,
         splits.std,
         seed=seed,
-        augment=augmentation(config.augmentation),
+        augment=augmentation(config.augmentation, config.size),
         shuffle=True,
         drop_last=len(splits.train) % batch_size == 1,  # one image has no batch statistics
         device=device,

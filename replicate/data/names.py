@@ -15,6 +15,7 @@ class Shape(NamedTuple):
 SHAPES = {
     "bundled": Shape(1, 28, 10, 10_000),
     "fashion_mnist": Shape(1, 28, 10, 60_000),
+    "mnist": Shape(1, 28, 10, 60_000),
     "cifar10": Shape(3, 32, 10, 50_000),
     "cifar100": Shape(3, 32, 100, 50_000),
     "svhn": Shape(3, 32, 10, 73_257),
@@ -28,10 +29,14 @@ IMAGENET = "imagenet"  # the one set that does not fit in memory
 RESIDENT_AUGMENTATIONS = (
     "none",
     "flip",
+    "pad2_crop",
     "pad2_crop_flip",
     "pad4_crop",
     "pad4_crop_flip",
     "pad4_mean_crop_flip",
+    "shorter_side_16",
+    "shorter_side_24",
+    "shorter_side_16_32",
 )
 """The names in augment.py; a test compares."""
 
@@ -46,6 +51,7 @@ IMAGENET_AUGMENTATIONS = (
     "shorter_side_256",
     "shorter_side_384",
     "alexnet",
+    "alexnet_no_colour",
 )
 """The names in imagenet_augment.py; a test compares."""
 

@@ -25,7 +25,13 @@ FASHION_MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
     "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
-"""Of the unpacked files; the packed ones have the sums that torchvision lists."""
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""Both of the unpacked files; the packed ones have the sums that torchvision lists."""
 
 File = tuple[str, str]
 """A path below the data folder and its MD5 sum."""
@@ -58,14 +64,25 @@ def image_set(images: np.ndarray | Tensor, labels: Any) -> ImageSet:
     return ImageSet(torch.as_tensor(images).contiguous(), torch.as_tensor(labels, dtype=torch.int64))
 
 
+def _grey(dataset: Any, md5: dict[str, str], config: DataConfig) -> Parts:
+    files = [(f"{dataset.__name__}/raw/{name}", digest) for name, digest in md5.items()]
+    opened = read_checked(dataset, ({"train": True}, {"train": False}), files, config)
+    train, test = (image_set(part.data.unsqueeze(1), part.targets) for part in opened)
+    return Parts(train, test, classes=10)
+
+
 def fashion_mnist(config: DataConfig) -> Parts:
     """60,000 and 10,000 gray images of 28 x 28 pixels, 10 kinds of clothing."""
     from torchvision.datasets import FashionMNIST
 
-    files = [(f"FashionMNIST/raw/{name}", md5) for name, md5 in FASHION_MNIST_MD5.items()]
-    opened = read_checked(FashionMNIST, ({"train": True}, {"train": False}), files, config)
-    train, test = (image_set(part.data.unsqueeze(1), part.targets) for part in opened)
-    return Parts(train, test, classes=10)
+    return _grey(FashionMNIST, FASHION_MNIST_MD5, config)
+
+
+def mnist(config: DataConfig) -> Parts:
+    """60,000 and 10,000 gray images of 28 x 28 pixels, the handwritten digits."""
+    from torchvision.datasets import MNIST
+
+    return _grey(MNIST, MNIST_MD5, config)
 
 
 def _cifar(dataset: Any, classes: int, config: DataConfig) -> Parts:

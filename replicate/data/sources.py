@@ -53,6 +53,7 @@ SOURCES: dict[str, Source] = {
     "cifar10": public.cifar10,
     "cifar100": public.cifar100,
     "fashion_mnist": public.fashion_mnist,
+    "mnist": public.mnist,
     "svhn": public.svhn,
     "svhn_extra": public.svhn_extra,
     "synthetic": synthetic,

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from replicate.data.augment import training_size
 from replicate.data.config import DataConfig, Normalisation
+from replicate.data.images import resize
 from replicate.data.random import generator
 from replicate.errors import UserError
 
@@ -96,32 +98,6 @@ def cut_test(labels: Tensor, config: DataConfig, classes: int) -> Tensor:
     return balanced_index(labels, config.test_images, classes, "data.test_images")
 
 
-def overlaps(inputs: int, outputs: int) -> Tensor:
-    """How far each of `outputs` equal cells covers each of `inputs`, in 1/outputs input pixels: float64 integers."""
-    low, high = torch.arange(outputs)[:, None] * inputs, torch.arange(inputs)[None, :] * outputs
-    shared = torch.minimum(low + inputs, high + outputs) - torch.maximum(low, high)
-    return shared.clamp(min=0).double()
-
-
-def resize(images: Tensor, size: int | None) -> Tensor:
-    """Average uint8 images (n, c, h, w) over the areas of size x size cells, rounded half up; None changes nothing.
-
-    The sums are integers below 2^53, so float64 holds them exactly and no processor rounds a pixel differently.
-    """
-    height, width = images.shape[2:]
-    if size is None or (height, width) == (size, size):
-        return images
-    rows, columns = overlaps(height, size), overlaps(width, size).T
-    area = height * width  # of one output cell, in these units
-
-    def averaged(part: Tensor) -> Tensor:
-        sums = rows @ part.double() @ columns
-        return torch.div(sums + area // 2, area, rounding_mode="floor").to(torch.uint8)
-
-    # in pieces: all of it in float64 would be eight times the set
-    return torch.cat([averaged(part) for part in torch.split(images, 4096)])
-
-
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation per channel of uint8 images (n, c, h, w): float64 (c, 1, 1), from exact counts."""
     values = torch.arange(256, dtype=torch.float64)
@@ -163,7 +139,7 @@ def fingerprint(parts: Iterable[ImageSet]) -> str:
 def prepare(parts: Parts, config: DataConfig) -> DataSplits:
     """Split, cut and resize the parts of a data set as `config` says. The test part never meets the training part."""
     kept, split_off = cut_training(parts.train.labels, config, parts.classes)
-    train = parts.train.take(kept, config.size)
+    train = parts.train.take(kept, training_size(config))
     validation = parts.train.take(split_off, config.size) if config.validation else None
     test = parts.test.take(cut_test(parts.test.labels, config, parts.classes), config.size)
     mean, std = statistics(train.images, config.normalisation)

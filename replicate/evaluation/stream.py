@@ -18,7 +18,8 @@ from replicate.data import IMAGENET, load
 from replicate.data.config import DataConfig
 from replicate.data.imagenet import ImageFiles, Key, fingerprint, labels_of, list_images, normalise
 from replicate.data.imagenet_augment import to_float
-from replicate.data.splits import cut_test, resize
+from replicate.data.images import resize
+from replicate.data.splits import cut_test
 from replicate.errors import UserError
 from replicate.evaluation.protocol import Evaluation, Protocol
 from replicate.evaluation.score import Batch, Slot

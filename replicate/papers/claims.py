@@ -32,6 +32,7 @@ MEASURED = {
     "rise_elsewhere": "percentage points",
     "rise_most": "percentage points",
     "rise_transition": "percentage points",
+    "steps_to_reach": "count",
     "survivors_17": "share",
     "survivors_27": "share",
     "survivors_5": "share",

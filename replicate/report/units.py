@@ -25,9 +25,11 @@ UNITS = {
     "billion_multiply_adds": BILLION,
     "1e9": BILLION,
     "1e9 multiply-adds": BILLION,
+    "millions of steps": Unit(1e6, "M steps"),
+    "fraction": Unit(100, ""),  # of what we measure in percent
     "thousands (1024)": Unit(1024, "K"),  # as Table 1 of GoogLeNet counts parameters
 }
-COUNTS = frozenset({"parameters", "multiply_adds"})
+COUNTS = frozenset({"parameters", "multiply_adds", "steps_to_reach"})
 """Measured metrics that are counts in every study; study `count` measures nothing else."""
 
 
@@ -44,5 +46,5 @@ def converted(
     `counted`: every metric of the study is a count.
     """
     if "accuracy" in column and metric.endswith("error"):
-        return 100 - values
+        return (100 - values) / unit(unit_name).size
     return values / unit(unit_name).size if counted or metric in COUNTS else values

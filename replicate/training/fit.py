@@ -35,6 +35,7 @@ class Trained:
     diverged: bool
     images_per_second: float | None
     data_checksum: str
+    steps_per_epoch: int
 
 
 def fit(task: Task) -> Trained:
@@ -72,7 +73,7 @@ def fit(task: Task) -> Trained:
     save_weights(network, task.folder)
     scores = {f"test_{name}": value for name, value in module.rates().items()}
     found = measurements(module.history, scores, data_shape(config.data).classes)
-    return Trained(network, found, module.diverged, watch.speed(), loaders.checksum)
+    return Trained(network, found, module.diverged, watch.speed(), loaders.checksum, module.steps_per_epoch)
 
 
 def micro_batch(recipe: Recipe, trainer: TrainerConfig) -> int:
