@@ -29,6 +29,7 @@ MEASURED = {
     "params": "count",
     "path_count": "count",
     "paths_left": "share",
+    "relative_step_time": "",
     "rise_elsewhere": "percentage points",
     "rise_most": "percentage points",
     "rise_transition": "percentage points",

@@ -38,6 +38,7 @@ STUDIES = {
         "replicate.studies.evaluate", ("model", "data", "recipe", "trainer", "options"), trains=True, untrained=True
     ),
     "memory": Study("replicate.studies.memory", ("model", "data", "options")),
+    "step_time": Study("replicate.studies.step_time", ("model", "data", "recipe", "options")),
     "lesion": Study("replicate.studies.lesion", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "lesion_pretrained": Study("replicate.studies.lesion", ("model", "data", "options")),
     "paths": Study("replicate.studies.paths", ("model", "data", "recipe", "trainer", "options"), trains=True),

@@ -1,0 +1,112 @@
+"""Study `step_time`: how long a training step takes, beside that of another network in the same run.
+
+A published time belongs to its machine. Two networks that take steps by turns in one process share whatever the machine
+does besides, so that the ratio of their times can be compared with a published one.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+
+from replicate.counting import count_parameters
+from replicate.data import load
+from replicate.data.config import DataConfig
+from replicate.data.random import derived_seed
+from replicate.errors import UserError
+from replicate.experiment import RunConfig
+from replicate.records import Measurement
+from replicate.studies.base import Outcome, Task
+from replicate.training.fit import accelerator_device
+from replicate.training.init import initialiser
+from replicate.training.network import build_network, count_network
+from replicate.training.optimizers import make_optimizer
+
+OPTIONS = ("against", "steps")
+WARM_UP = 2  # steps of each network before the first that counts
+
+
+class Stepper:
+    """A network in training with its optimiser, and one batch that it takes every step on."""
+
+    def __init__(self, network: nn.Module, optimizer: optim.Optimizer, images: Tensor, labels: Tensor) -> None:
+        self.network, self.optimizer, self.images, self.labels = network, optimizer, images, labels
+
+    def seconds(self) -> float:
+        """Of one step: this process's own on a CPU, which other processes lengthen least; of the clock on a GPU."""
+        gpu = self.images.is_cuda
+        clock = time.perf_counter if gpu else time.process_time
+        if gpu:
+            torch.cuda.synchronize()
+        begun = clock()
+        self.step()
+        if gpu:
+            torch.cuda.synchronize()
+        return clock() - begun
+
+    def step(self) -> None:
+        """Forward, backward, and the optimiser's change of the weights."""
+        self.optimizer.zero_grad()
+        torch.autograd.backward(F.cross_entropy(self.network(self.images), self.labels))
+        self.optimizer.step()
+
+
+def check(config: RunConfig) -> None:
+    """Both networks can be built, and the options are known. Raises UserError."""
+    assert config.data is not None
+    assert config.recipe is not None
+    strange = sorted(set(config.options) - set(OPTIONS))
+    if strange:
+        raise UserError(f"study step_time has no option '{strange[0]}': it has {', '.join(OPTIONS)}")
+    steps = config.options.get("steps")
+    if not isinstance(steps, int) or steps < 1:
+        raise UserError(f"options.steps is a whole number of at least 1, not {steps!r}")
+    if not isinstance(config.options.get("against", {}), Mapping):
+        raise UserError("options.against is a mapping: the options of `model` in which the other network differs")
+    initialiser(config.recipe.init)
+    for model in models(config):
+        count_network(model, config.data)
+
+
+def run(task: Task) -> Outcome:
+    """Measures step_seconds and reference_step_seconds, means over options.steps steps that the network and its
+    reference (`model` changed by options.against) take by turns, and their ratio relative_step_time.
+
+    A mean and no minimum, since stochastic depth draws another network for each step. Every training image of the data
+    is in the batch.
+    """
+    config = task.run.config
+    assert config.data is not None
+    own, reference = (make_stepper(task, config, config.data, model) for model in models(config))
+    torch.manual_seed(derived_seed(task.run.seed, "draws"))
+    for _ in range(WARM_UP):
+        own.step()
+        reference.step()
+    taken = [(own.seconds(), reference.seconds()) for _ in range(int(config.options["steps"]))]
+    mine, other = (sum(times) / len(taken) for times in zip(*taken, strict=True))
+    found = {"step_seconds": mine, "reference_step_seconds": other, "relative_step_time": mine / other}
+    return Outcome(
+        measurements=tuple(Measurement(metric=metric, value=value) for metric, value in found.items()),
+        parameters=count_parameters(own.network),
+        multiply_adds=count_network(config.model, config.data).multiply_adds,
+    )
+
+
+def models(config: RunConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The variant's network and its reference."""
+    return config.model, {**config.model, **config.options.get("against", {})}
+
+
+def make_stepper(task: Task, config: RunConfig, data: DataConfig, model: dict[str, Any]) -> Stepper:
+    """A freshly initialised network on the machine's device, with the data's training images as its batch."""
+    assert config.recipe is not None
+    device = accelerator_device(task.machine.accelerator)
+    memory_format = torch.channels_last if task.machine.channels_last else torch.contiguous_format
+    network = build_network(model, data, config.recipe.init, task.run.seed)
+    network = network.to(device, memory_format=memory_format).train()  # type: ignore[call-overload]
+    splits = load(data)
+    images = ((splits.train.images.float() - splits.mean) / splits.std).to(device, memory_format=memory_format)
+    return Stepper(network, make_optimizer(network, config.recipe), images, splits.train.labels.to(device))
