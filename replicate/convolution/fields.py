@@ -4,7 +4,6 @@ Section 1.4 of "Types of convolution kernels and what they do", sections 3.4 and
 networks", part I.
 """
 
-from collections.abc import Iterable
 from itertools import product
 from math import gcd
 
@@ -14,13 +13,11 @@ import torch.nn.functional as F
 from replicate.convolution.checks import Figures, check, holds
 from replicate.convolution.layers import dilated_stack
 from replicate.convolution.measure import chain, conv, extent, field, pixels_read, with_ones
-from replicate.convolution.receptive import Window, measured_field, recursive_fields, window_layers
+from replicate.convolution.reach import follow
+from replicate.convolution.receptive import measured_field, transparent
 from replicate.models import create_model
 
-
-def rule(windows: Iterable[Window]) -> int:
-    """The printed recursion from a field of one pixel, stride read as the layer's own: RF + (kernel - 1) stride."""
-    return 1 + sum((kernel - 1) * stride for kernel, stride in windows)
+STACKS = ((2, "two 3x3"), (3, "three 3x3"))
 
 
 @check
@@ -33,17 +30,16 @@ def receptive_field_recursion() -> Figures:
         "three 3x3": field(chain(1, 1, 1, 1, kernel=3), 1, 25),
     }
     features = create_model("alexnet_krizhevsky", width=0.05).get_submodule("features")
-    alexnet = measured_field(features, 3, 227)
-    windows = window_layers(features, 3, 227)
-    strided, ruled = [*recursive_fields(windows)][-1], rule(windows)
-    plain = [rule([Window(3, 1)] * n) == fields[name] for n, name in ((2, "two 3x3"), (3, "three 3x3"))]
+    strided = follow(features, 3, 227).maps
+    alexnet, _ = measured_field(transparent(features), 3, 227, strided)
+    ruled = [(follow(chain(*[1] * (n + 1), kernel=3), 1, 25).maps.by_rule, fields[name]) for n, name in STACKS]
     return (
-        holds([*plain, ruled == alexnet])
+        holds(rule == field for rule, field in [*ruled, (strided.by_rule, alexnet)])
         | fields
         | {
             "AlexNet": alexnet,
-            "AlexNet by the rule": ruled,
-            "AlexNet with all strides": strided,
+            "AlexNet by the rule": strided.by_rule,
+            "AlexNet with all strides": strided.field,
         }
     )
 

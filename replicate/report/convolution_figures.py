@@ -1,10 +1,12 @@
-"""Figures of the convolution studies: the time of every algorithm against the kernel's size."""
+"""Figures of the convolution studies: times of algorithms, receptive fields."""
+
+from collections.abc import Callable
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replicate.report.figure import GRID, WIDTH
+from replicate.report.figure import GRID, INK, MEASURED, PUBLISHED, WIDTH
 from replicate.report.gather import Findings
 
 # Okabe and Ito's colours, and line styles for those who see none
@@ -19,12 +21,17 @@ LINES = {
     "separable": ("#E69F00", ":"),
 }
 HEIGHT = 3.2  # inches
+IMAGE = 224  # pixels: the side of ImageNet's crops
 
 
 def convolution_figure(findings: Findings) -> Figure | None:
-    """The figure of an experiment of study convolution_speed; None for every other experiment."""
-    if findings.experiment.settings.study != "convolution_speed" or findings.frame.empty:
-        return None
+    """The figure of an experiment of these studies; None for every other experiment."""
+    draw = FIGURES.get(findings.experiment.settings.study)
+    return draw(findings) if draw is not None and not findings.frame.empty else None
+
+
+def draw_speed(findings: Findings) -> Figure:
+    """One panel for each size of maps."""
     times = timed(findings)
     maps = sorted(times["index"].unique())
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
@@ -59,3 +66,30 @@ def draw_times(axes: Axes, times: pd.DataFrame) -> None:
     axes.set_xlabel("side of the kernel (pixels)")
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def draw_fields(findings: Findings) -> Figure:
+    """A dot a network: its measured field against what the document's rule gives, on the diagonal where they agree."""
+    figure = Figure(figsize=(WIDTH, WIDTH / 2), layout="constrained")
+    axes = figure.subplots()
+    values = findings.frame.pivot_table(index="variant", columns="metric", values="value")
+    for gated, dots in values.groupby("whole_image"):
+        label = "with gates that read the whole image" if gated else "measured"
+        colour = MEASURED if not gated else LINES["strassen"][0]
+        axes.plot(dots["by_rule"], dots["field"], "o", color=colour, alpha=0.5, markersize=5, label=label)
+    ends = [values["by_rule"].min(), values["field"].max()]
+    axes.plot(ends, ends, color=PUBLISHED, linewidth=1, label="the rule, if it were right")
+    axes.axhline(IMAGE, color=INK, linestyle=":", linewidth=1, label=f"an image of {IMAGE} pixels")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("field by the printed rule (pixels)")
+    axes.set_ylabel("measured field (pixels)")
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    return figure
+
+
+FIGURES: dict[str, Callable[[Findings], Figure]] = {
+    "convolution_speed": draw_speed,
+    "receptive_fields": draw_fields,
+}

@@ -34,6 +34,7 @@ STUDIES = {
     "count": Study("replicate.studies.count", ("model", "options"), counted=True),
     "convolution": Study("replicate.studies.convolution", ("options",), counted=True),
     "convolution_speed": Study("replicate.studies.convolution", ("options",)),
+    "receptive_fields": Study("replicate.studies.convolution", ("options",)),
     "evaluate": Study(
         "replicate.studies.evaluate", ("model", "data", "recipe", "trainer", "options"), trains=True, untrained=True
     ),

@@ -1,4 +1,4 @@
-"""Studies `convolution` and `convolution_speed`: what the source documents say about convolutions, computed and timed.
+"""Studies `convolution`, `convolution_speed`, `receptive_fields`: what the source documents say of convolutions.
 
 options.topic says which of :data:`TOPICS`; the topic's other options are the fields of its class.
 """
@@ -6,13 +6,14 @@ options.topic says which of :data:`TOPICS`; the topic's other options are the fi
 from typing import Any
 
 from replicate.convolution.checks import Arithmetic
+from replicate.convolution.receptive import Fields
 from replicate.convolution.speed import Speed
 from replicate.errors import unknown
 from replicate.experiment import RunConfig, validated
 from replicate.studies.base import Outcome, Task
 
-Topic = Arithmetic | Speed
-TOPICS: dict[str, type[Arithmetic] | type[Speed]] = {"arithmetic": Arithmetic, "algorithms": Speed}
+Topic = Arithmetic | Speed | Fields
+TOPICS: dict[str, type[Topic]] = {"arithmetic": Arithmetic, "algorithms": Speed, "fields": Fields}
 
 
 def topic_of(config: RunConfig) -> Topic:
