@@ -1,4 +1,4 @@
-"""Figures of the convolution studies: times of algorithms, receptive fields."""
+"""Figures of the convolution studies: times of algorithms, receptive fields, moved images and waves."""
 
 from collections.abc import Callable
 
@@ -89,7 +89,33 @@ def draw_fields(findings: Findings) -> Figure:
     return figure
 
 
+def draw_motion(findings: Findings) -> Figure:
+    """Outputs that a shift changes, answers that a turn changes, and what a filter leaves of each wave."""
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    what = (
+        ("outputs_changed", "shift (pixels)", "outputs changed (%)"),
+        ("answer_change", "turn (degrees)", "change of the strongest answer (%)"),
+        ("gain", "frequency (waves a pixel)", "amplification"),
+    )
+    for axes, (metric, x, y) in zip(figure.subplots(1, len(what)), what, strict=True):
+        draw_curves(axes, findings.frame[(findings.frame["metric"] == metric) & findings.frame["index"].notna()])
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.grid(color=GRID, linewidth=0.8)
+        axes.legend(fontsize=6, frameon=False)
+    return figure
+
+
+def draw_curves(axes: Axes, curves: pd.DataFrame) -> None:
+    """One line a variant; later ones are drawn thinner, so that equal lines are all seen."""
+    looks = [*LINES.values()]
+    for place, (name, line) in enumerate(curves.groupby("variant", sort=False)):
+        colour, style = looks[place % len(looks)]
+        axes.plot(line["index"], line["value"], style, color=colour, linewidth=4 - 0.5 * place, label=name)
+
+
 FIGURES: dict[str, Callable[[Findings], Figure]] = {
     "convolution_speed": draw_speed,
     "receptive_fields": draw_fields,
+    "translation": draw_motion,
 }

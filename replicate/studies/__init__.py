@@ -35,6 +35,7 @@ STUDIES = {
     "convolution": Study("replicate.studies.convolution", ("options",), counted=True),
     "convolution_speed": Study("replicate.studies.convolution", ("options",)),
     "receptive_fields": Study("replicate.studies.convolution", ("options",)),
+    "translation": Study("replicate.studies.convolution", ("options",)),
     "evaluate": Study(
         "replicate.studies.evaluate", ("model", "data", "recipe", "trainer", "options"), trains=True, untrained=True
     ),

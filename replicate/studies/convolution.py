@@ -1,4 +1,4 @@
-"""Studies `convolution`, `convolution_speed`, `receptive_fields`: what the source documents say of convolutions.
+"""Studies `convolution`, `convolution_speed`, `receptive_fields`, `translation`: the source documents on convolutions.
 
 options.topic says which of :data:`TOPICS`; the topic's other options are the fields of its class.
 """
@@ -6,14 +6,15 @@ options.topic says which of :data:`TOPICS`; the topic's other options are the fi
 from typing import Any
 
 from replicate.convolution.checks import Arithmetic
+from replicate.convolution.motion import Motion
 from replicate.convolution.receptive import Fields
 from replicate.convolution.speed import Speed
 from replicate.errors import unknown
 from replicate.experiment import RunConfig, validated
 from replicate.studies.base import Outcome, Task
 
-Topic = Arithmetic | Speed | Fields
-TOPICS: dict[str, type[Topic]] = {"arithmetic": Arithmetic, "algorithms": Speed, "fields": Fields}
+Topic = Arithmetic | Speed | Fields | Motion
+TOPICS: dict[str, type[Topic]] = {"arithmetic": Arithmetic, "algorithms": Speed, "fields": Fields, "motion": Motion}
 
 
 def topic_of(config: RunConfig) -> Topic:
