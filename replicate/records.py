@@ -4,13 +4,14 @@ A run's id is a hash of what decides its result (its resolved configuration) and
 run is found again by whoever asks for the same thing, whichever experiment it belongs to.
 """
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from replicate.errors import UserError
 
 Status = Literal["finished", "diverged"]
+CHECKPOINT = "last.ckpt"
+"""Where a run keeps what it needs to go on; gone when its record is there."""
 
 
 class Measurement(BaseModel):
@@ -84,15 +87,29 @@ def run_id(study: str, config: dict[str, Any], seed: int) -> str:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by `data`: after a kill or a full disk it holds the old bytes or the new, never a part."""
+    remove_orphans(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: somebody is writing this
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_orphans(path: Path) -> None:
+    """Remove the parts of `path` that killed processes left: they hold no lock any more.
+
+    An empty one may be about to be locked.
+    """
+    for part in path.parent.glob(f".{path.name}.*.part"):
+        with suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if part.stat().st_size:
+                part.unlink()
 
 
 def dump(record: Record) -> bytes:
@@ -136,6 +153,10 @@ class RunStore:
     def record_path(self, run: str) -> Path:
         return self.folder(run) / "record.json"
 
+    def trace_path(self, run: str) -> Path:
+        """Where a failed run leaves its traceback."""
+        return self.folder(run) / "error.txt"
+
     def has(self, run: str) -> bool:
         """Whether the run left a record; cheap, the record is not read."""
         return self.record_path(run).exists()
@@ -159,7 +180,14 @@ class RunStore:
             return None
 
     def write(self, record: Record) -> None:
+        """Keep the record; only then is the checkpoint that led to it no longer needed."""
         write_atomic(self.record_path(record.id), dump(record))
+        self.tidy(record.id)
+
+    def tidy(self, run: str) -> None:
+        """Remove a finished run's checkpoint, which a kill may have left beside its record."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.folder(run) / CHECKPOINT)
 
     @contextmanager
     def claim(self, run: str) -> Iterator[bool]:

@@ -1,5 +1,6 @@
 """The run store: whole records or none, damage seen and survived, one process a run."""
 
+import fcntl
 import multiprocessing
 import os
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from replicate import records
 from replicate.errors import UserError
-from replicate.records import Measurement, Record, RunStore, Timing, dump, parse, run_id, write_atomic
+from replicate.records import CHECKPOINT, Measurement, Record, RunStore, Timing, dump, parse, run_id, write_atomic
 
 
 def make_record(run: str = "train-0123456789ab-s0", value: float = 12.5) -> Record:
@@ -85,6 +86,25 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_parts_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    dead, alive, other = (tmp_path / name for name in (".file.1.part", ".file.2.part", ".else.1.part"))
+    for part in (dead, alive, other):
+        part.write_bytes(b"half")
+    with alive.open("rb") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        write_atomic(tmp_path / "file", b"new")
+    assert sorted(os.listdir(tmp_path)) == [".else.1.part", ".file.2.part", "file"]
+
+
+def test_a_checkpoint_goes_when_the_record_is_there(store: RunStore) -> None:
+    record = make_record()
+    store.folder(record.id).mkdir()
+    path = store.folder(record.id) / CHECKPOINT
+    path.touch()
+    put(store, record)
+    assert not path.exists()
 
 
 def hold(root: Path, held: "multiprocessing.synchronize.Event", release: "multiprocessing.synchronize.Event") -> None:

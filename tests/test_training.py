@@ -118,7 +118,7 @@ def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, capsys: pytest.Captur
     good = fit(task(run, tmp_path / "a"))
     folder = tmp_path / "b" / run.id
     folder.mkdir(parents=True)
-    (folder / checkpoint.NAME).write_bytes(b"0" * 64 + b"\nnot a checkpoint")
+    (folder / checkpoint.CHECKPOINT).write_bytes(b"0" * 64 + b"\nnot a checkpoint")
     redone = fit(task(run, tmp_path / "b"))
     assert "set aside" in capsys.readouterr().err
     assert redone.measurements == good.measurements

@@ -11,9 +11,8 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import nn
 
-from replicate.records import set_aside, write_atomic
+from replicate.records import CHECKPOINT, set_aside, write_atomic
 
-NAME = "last.ckpt"
 WEIGHTS = "weights.pt"
 
 
@@ -51,7 +50,7 @@ def unseal(path: Path) -> bytes:
 
 def usable_checkpoint(folder: Path) -> Path | None:
     """The folder's checkpoint if it is whole; a damaged one is set aside."""
-    path = folder / NAME
+    path = folder / CHECKPOINT
     try:
         unseal(path)
     except FileNotFoundError:
@@ -63,9 +62,8 @@ def usable_checkpoint(folder: Path) -> Path | None:
 
 
 def save_weights(network: nn.Module, folder: Path) -> None:
-    """Keep a finished network's weights and drop the checkpoint that led there."""
+    """Keep a finished network's weights. The checkpoint stays until the record is written: a kill may come between."""
     seal(network.state_dict(), folder / WEIGHTS)
-    (folder / NAME).unlink(missing_ok=True)
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:
@@ -74,13 +72,13 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 class Checkpoint:
-    """Saves after a batch when `seconds` have passed since the last save."""
+    """Saves after a batch when `seconds` have passed since the last save, and after the last: the test may be long."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
-        self.path, self.seconds = folder / NAME, seconds
+        self.path, self.seconds = folder / CHECKPOINT, seconds
         self.saved = time.monotonic()
 
     def __call__(self, module: pl.LightningModule, done: int) -> None:
-        if time.monotonic() - self.saved >= self.seconds:
+        if done == module.trainer.num_training_batches or time.monotonic() - self.saved >= self.seconds:
             module.trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()
