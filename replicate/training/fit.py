@@ -15,11 +15,12 @@ from replicate.data.shapes import data_shape
 from replicate.errors import UserError
 from replicate.experiment import TrainerConfig
 from replicate.progress import Progress
-from replicate.records import Measurement
+from replicate.records import CHECKPOINT, Measurement
 from replicate.studies.base import Task
 from replicate.training.checkpoint import Checkpoint, SealedCheckpointIO, save_weights, usable_checkpoint
 from replicate.training.module import Classification
 from replicate.training.network import build_network
+from replicate.training.preemption import Preemption
 from replicate.training.recipe import Recipe
 from replicate.training.stream import Stream
 
@@ -53,7 +54,7 @@ def fit(task: Task) -> Trained:
     network = build_network(config.model, config.data, config.recipe.init, task.run.seed)
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    watch = Watch(task, batch_size)
+    watch, preemption = Watch(task, batch_size), Preemption(task.folder / CHECKPOINT)
     module = Classification(
         torch.compile(network) if machine.compile else network,  # type: ignore[arg-type]
         config.recipe,
@@ -61,12 +62,13 @@ def fit(task: Task) -> Trained:
         len(loaders.train),
         config.trainer.accumulate,
         loaders.validation,
-        observers=(watch, Checkpoint(task.folder, machine.checkpoint_seconds)),
+        observers=(watch, Checkpoint(task.folder, machine.checkpoint_seconds), preemption),
     )
     stream = Stream(loaders.train, module.recipe.total_steps(module.steps_per_epoch) * config.trainer.accumulate)
     with quiet_lightning():
         trainer = make_trainer(task, config.trainer)
-        trainer.fit(module, stream, ckpt_path=usable_checkpoint(task.folder), weights_only=True)
+        with preemption:
+            trainer.fit(module, stream, ckpt_path=usable_checkpoint(task.folder), weights_only=True)
         if trainer.interrupted:
             raise KeyboardInterrupt
         trainer.test(module, loaders.test, verbose=False)
