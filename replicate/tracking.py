@@ -1,18 +1,23 @@
 """A mirror of each run in wandb. The run store is the truth: whatever goes wrong here costs a warning, never a run."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from replicate.experiment import Experiment, Run
 from replicate.papers import load_paper
 from replicate.records import Record
 from replicate.studies import STUDIES
 
-INIT_SECONDS = 20  # a server that does not answer in this time is taken for dead
+PATIENCE = 20.0  # seconds; a server that does not answer in this time is taken for dead
+
+
+T = TypeVar("T")
 
 
 class Tracker:
@@ -38,7 +43,8 @@ class WandbTracker(Tracker):
         if self.run is None:
             return
         try:
-            action(self.run)
+            wandb_run = self.run
+            within(PATIENCE, lambda: action(wandb_run))
         except Exception as error:  # wandb raises many kinds; none of them may touch the run
             self.run = None
             warn(error)
@@ -53,6 +59,23 @@ class WandbTracker(Tracker):
 
     def close(self) -> None:
         self._try(lambda run: run.finish())
+
+
+def within(seconds: float, action: Callable[[], T]) -> T:
+    """What `action` returns or raises; TimeoutError when it takes longer, and it is left to itself."""
+    outcome: Future[T] = Future()
+
+    def act() -> None:
+        try:
+            outcome.set_result(action())
+        except BaseException as error:  # told to the caller, who knows what to make of it
+            outcome.set_exception(error)
+
+    threading.Thread(target=act, daemon=True).start()
+    try:
+        return outcome.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer in {seconds:g} s") from error
 
 
 def warn(error: Exception) -> None:
@@ -82,9 +105,7 @@ def start(experiment: Experiment, run: Run, folder: Path) -> Tracker:
     if mode == "auto":
         mode = "online" if has_login() else "offline"
     settings = experiment.settings
-    quiet = wandb.Settings(
-        silent=True, console="off", init_timeout=INIT_SECONDS, x_disable_stats=True, x_disable_meta=True
-    )
+    quiet = wandb.Settings(silent=True, console="off", init_timeout=PATIENCE, x_disable_stats=True, x_disable_meta=True)
     return WandbTracker(
         wandb.init(
             mode=mode,
@@ -117,7 +138,7 @@ def make_tracker(experiment: Experiment, run: Run, folder: Path) -> Iterator[Tra
     tracker = Tracker()
     if experiment.wandb != "disabled" and STUDIES[run.config.study].trains:
         try:
-            tracker = start(experiment, run, folder)
+            tracker = within(2 * PATIENCE, lambda: start(experiment, run, folder))  # wandb's own limit comes first
         except Exception as error:  # wandb raises many kinds; none of them may touch the run
             warn(error)
     try:

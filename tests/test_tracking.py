@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -99,6 +100,23 @@ def test_failing_in_the_middle_costs_one_line(capsys: pytest.CaptureFixture[str]
     tracker.log(2, {})
     tracker.close()
     assert capsys.readouterr().err == "replicate: wandb is left out (disk full)\n"
+
+
+@pytest.mark.parametrize("place", ["init", "log", "finish"])
+def test_a_hanging_wandb_costs_a_line_and_a_moment(
+    tmp_path: Path,
+    fake: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+) -> None:
+    def hang(*given: Any, **named: Any) -> None:
+        threading.Event().wait(60)
+
+    monkeypatch.setattr(tracking, "PATIENCE", 0.1)
+    monkeypatch.setattr(fake if place == "init" else fake.run, place, hang)
+    track(tmp_path)
+    assert capsys.readouterr().err.startswith("replicate: wandb is left out (no answer in 0.")
 
 
 def test_absent_wandb_costs_a_line(
