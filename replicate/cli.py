@@ -72,7 +72,7 @@ def run(name: ExperimentName, overrides: Overrides = None) -> None:
     tell(sweep.experiment, store, words)
     say(f"{len(sweep.runs)} runs: {sweep.done_before} were done before, {len(sweep.failed)} failed")
     for failed in sweep.failed:
-        say(f"failed: {failed.variant} seed {failed.seed}, see {store.folder(failed.id) / 'error.txt'}")
+        say(f"failed: {failed.variant} seed {failed.seed}, see {store.trace_path(failed.id)}")
     if sweep.failed:
         raise typer.Exit(1)
 

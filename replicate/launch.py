@@ -4,7 +4,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
     experiment = load_experiment(name, words)
     runs = selected(experiment, words)
     store = RunStore(experiment.runs_dir)
-    pending = [run for run in runs if store.read(run.id) is None]
+    pending = [run for run in runs if not settled(store, run)]
     done_before = len(runs) - len(pending)
     failed: list[Run] = []
     if pending:
@@ -92,16 +92,43 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
     return Sweep(experiment, runs, records, done_before, failed)
 
 
+def settled(store: RunStore, run: Run) -> bool:
+    """Whether the run left a whole record; what a kill left beside it is removed."""
+    if store.read(run.id) is None:
+        return False
+    store.tidy(run.id)
+    return True
+
+
 def sweep_until_done(experiment: Experiment, words: Sequence[str], store: RunStore, pending: list[Run]) -> list[Run]:
     """Launch `pending`; runs that another process holds are waited for. Returns those that failed."""
     failed: dict[str, Run] = {}
     while pending:
-        results = launch(experiment, words, pending)
+        results = launch_surviving(experiment, words, store, pending)
         failed |= {run.id: run for run in pending if results.get(run.id) == "failed"}
         pending = [run for run in pending if run.id not in failed and not store.has(run.id)]
         if pending:
             time.sleep(BUSY_WAIT)
     return list(failed.values())
+
+
+def launch_surviving(
+    experiment: Experiment, words: Sequence[str], store: RunStore, pending: Sequence[Run]
+) -> dict[str, str]:
+    """Launch; when a worker dies under the launcher, say so and leave its runs to the next round.
+
+    Raises UserError when no run was finished, so that a run that kills whoever does it cannot go round for ever.
+    """
+    try:
+        return launch(experiment, words, pending)
+    except UserError:
+        raise
+    except Exception as error:  # each launcher has its own kinds
+        told = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+        if not any(store.has(run.id) for run in pending):
+            raise UserError(f"the launcher failed and no run was finished ({told}); the next call goes on") from error
+        print(f"replicate: the launcher failed ({told}); going on with what is left", file=sys.stderr, flush=True)
+        return {run.id: "failed" for run in pending if store.trace_path(run.id).exists()}
 
 
 def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run]) -> dict[str, str]:
@@ -133,20 +160,19 @@ def run_job(config: DictConfig) -> tuple[str, str]:
 def execute(experiment: Experiment, run: Run) -> str:
     """Do `run` unless it is done or another process is at it."""
     store = RunStore(experiment.runs_dir)
-    with store.claim(run.id) as mine:
-        if not mine:
-            return "busy"
-        if store.read(run.id) is not None:
-            return "done"
-        trace = store.folder(run.id) / "error.txt"
-        trace.unlink(missing_ok=True)
-        try:
-            store.write(measure(experiment, run, store))
-        except Exception:
-            trace.write_text(traceback.format_exc())
-            print(f"replicate: {run.variant} seed {run.seed} failed: {last_line()}", file=sys.stderr, flush=True)
-            return "failed"
-    return "done"
+    try:
+        with store.claim(run.id) as mine:
+            if not mine:
+                return "busy"
+            if store.read(run.id) is None:
+                store.trace_path(run.id).unlink(missing_ok=True)
+                store.write(measure(experiment, run, store))
+        return "done"
+    except Exception:
+        with suppress(OSError):  # the disk may be what failed
+            store.trace_path(run.id).write_text(traceback.format_exc())
+        print(f"replicate: {run.variant} seed {run.seed} failed: {last_line()}", file=sys.stderr, flush=True)
+        return "failed"
 
 
 def last_line() -> str:

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import pytest
 
 from replicate import launch
+from replicate.errors import UserError
 from replicate.experiment import Experiment, Run, load_experiment
 from replicate.progress import Monitor, Progress, ProgressWriter, clock, read_progress
 from replicate.records import Record, RunStore
@@ -101,6 +103,39 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_records(tmp_path: Path) -
         outcomes.append({run: record.outcome() for run in store.finished() if (record := store.read(run))})
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0]) == 2
+
+
+def test_a_dying_worker_costs_the_sweep_nothing(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What joblib raises when it loses a worker comes after one run of two was finished."""
+    launched: list[int] = []
+
+    def lose_a_worker(experiment: Experiment, words: list[str], pending: list[Run]) -> dict[str, str]:
+        launched.append(len(pending))
+        RunStore(experiment.runs_dir).folder(pending[0].id).mkdir(parents=True, exist_ok=True)
+        RunStore(experiment.runs_dir).write(make_record(pending[0].id))
+        if len(pending) > 1:
+            raise BrokenExecutor("a worker process died")
+        return {pending[0].id: "done"}
+
+    monkeypatch.setattr(launch, "launch", lose_a_worker)
+    monkeypatch.setattr(launch, "BUSY_WAIT", 0)
+    sweep = launch.run_experiment("resnet_shortcuts", [*INLINE, "variant=A,B"], quiet=True)
+    assert launched == [2, 1]
+    assert (len(sweep.records), sweep.failed) == (2, [])
+    assert "the launcher failed (BrokenExecutor: a worker process died)" in capsys.readouterr().err
+
+
+def test_a_launcher_that_gets_nothing_done_is_not_tried_for_ever(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> dict[str, str]:
+        raise BrokenExecutor
+
+    monkeypatch.setattr(launch, "launch", fail)
+    with pytest.raises(UserError, match="no run was finished"):
+        launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
 
 
 def wait_for_checkpoint(runs: Path) -> None:
