@@ -7,7 +7,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev replicate test lint smoke report bench site clean
+.PHONY: help install dev replicate test lint smoke report bench faults site clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ report: $(VENV)/installed  ## make results/ again from the records, without trai
 
 bench: $(VENV)/installed-dev  ## measure Trainer, loader and processes against their plain counterparts
 	$(BIN)/python -m benchmarks
+
+faults: $(VENV)/installed-dev  ## kill, starve and damage a sweep 200 times and more; fills the table in docs/faults.md
+	$(BIN)/python -m benchmarks.faults
 
 site: $(VENV)/installed  ## the static site, in site/
 	$(BIN)/replicate site
