@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -127,7 +128,7 @@ def test_the_rule_holds_for_stacks_and_not_for_networks(tmp_path: Path) -> None:
     }
     figure = convolution_figure(findings)
     assert figure is not None
-    assert [len(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [5, 1]
+    assert [np.size(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [5, 1]
 
 
 @pytest.mark.parametrize(
