@@ -20,6 +20,7 @@ from replicate.tracking import Tracker
 from replicate.training import checkpoint
 from replicate.training.fit import fit
 from replicate.training.init import INITIALISERS
+from replicate.training.network import build_network, train_only
 from replicate.training.optimizers import parameter_groups
 from replicate.training.recipe import Recipe, resolve_recipe
 
@@ -252,6 +253,27 @@ def test_a_published_recipe_takes_its_numbers_from_the_paper() -> None:
     stated, ours = load_paper("resnext").recipes["imagenet"], resolve_recipe("xie2017_imagenet", {})
     for field in ("lr", "momentum", "nesterov", "weight_decay", "batch_size", "epochs"):
         assert getattr(ours, field) == getattr(stated, field)
+
+
+def test_only_the_named_module_is_trained(tmp_path: Path) -> None:
+    """The filters stay as drawn, whatever the decay; only what is trained is in the optimiser."""
+    run = quick_run("recipe.trained=net.6", "recipe.epochs=1")
+    assert run.id != quick_run("recipe.epochs=1").id
+    assert run.config.recipe is not None
+    assert run.config.data is not None
+    drawn = build_network(run.config.model, run.config.data, run.config.recipe.init, run.seed).state_dict()
+    trained = fit(task(run, tmp_path)).network.state_dict()
+    parameters = {name for name, _ in train_only(NoisyNet(10, 1), None).named_parameters()}
+    moved = {name for name in parameters if not torch.equal(drawn[name], trained[name])}
+    assert moved == {"net.6.weight", "net.6.bias"}
+    [group] = parameter_groups(train_only(NoisyNet(10, 1), "net.6"), recipe())
+    assert [tuple(parameter.shape) for parameter in group["params"]] == [(10, 32), (10,)]
+
+
+@pytest.mark.parametrize("part", ["classifier", "net.2"])
+def test_a_part_that_cannot_be_trained_is_refused(part: str) -> None:
+    with pytest.raises(UserError, match=r"recipe\.trained"):
+        check(quick_run(f"recipe.trained={part}").config)
 
 
 def test_decay_can_spare_biases_and_normalisation() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replicate.data.loaders import check_data
@@ -13,7 +14,7 @@ from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
 from replicate.training.fit import Trained, fit, micro_batch
 from replicate.training.init import initialiser
-from replicate.training.network import count_network
+from replicate.training.network import build_network, count_network, train_only
 from replicate.training.recipe import first_line
 
 
@@ -48,6 +49,9 @@ def check(config: RunConfig) -> None:
     assert config.recipe is not None
     assert config.trainer is not None
     count_network(config.model, config.data)
+    if config.recipe.trained is not None:
+        with torch.device("meta"):
+            train_only(build_network(config.model, config.data, "default", 0), config.recipe.trained)
     initialiser(config.recipe.init)
     micro_batch(config.recipe, config.trainer)
     reach = read_options(config.options).reach

@@ -19,7 +19,7 @@ from replicate.records import CHECKPOINT, Measurement
 from replicate.studies.base import Task
 from replicate.training.checkpoint import Checkpoint, SealedCheckpointIO, save_weights, usable_checkpoint
 from replicate.training.module import Classification
-from replicate.training.network import build_network
+from replicate.training.network import build_network, train_only
 from replicate.training.preemption import Preemption
 from replicate.training.recipe import Recipe
 from replicate.training.stream import Stream
@@ -52,6 +52,7 @@ def fit(task: Task) -> Trained:
         config.data, batch_size, task.run.seed, device, machine.channels_last, machine.loader_workers
     )
     network = build_network(config.model, config.data, config.recipe.init, task.run.seed)
+    train_only(network, config.recipe.trained)
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
     watch, preemption = Watch(task, batch_size), Preemption(task.folder / CHECKPOINT)

@@ -10,7 +10,7 @@ from replicate.counting import Count, count
 from replicate.data.config import DataConfig
 from replicate.data.random import derived_seed
 from replicate.data.shapes import data_shape
-from replicate.errors import UserError
+from replicate.errors import UserError, unknown
 from replicate.models import create_model
 from replicate.training.init import initialiser
 
@@ -30,6 +30,22 @@ def build_network(model: Mapping[str, Any], data: DataConfig, init: str, seed: i
     torch.manual_seed(derived_seed(seed, "weights"))
     network = create_model(name, **options)
     initialiser(init)(network)
+    return network
+
+
+def train_only(network: nn.Module, part: str | None) -> nn.Module:
+    """Freeze every parameter, in place, but those of the module called `part`; None freezes nothing.
+
+    Batch normalisation in the frozen rest still follows its batches' statistics. Raises UserError for a module that is
+    not there or has no parameters.
+    """
+    if part is None:
+        return network
+    modules = dict(network.named_modules())
+    if part not in modules or not any(True for _ in modules[part].parameters()):
+        raise unknown("module with parameters (recipe.trained)", part, (name for name, _ in network.named_children()))
+    network.requires_grad_(False)
+    modules[part].requires_grad_(True)
     return network
 
 

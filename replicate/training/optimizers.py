@@ -10,17 +10,18 @@ NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """All parameters with the recipe's weight decay, or those that it spares apart without one."""
+    """All trained parameters with the recipe's weight decay, or those that it spares apart without one."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if recipe.decay == "all":
-        return [{"params": list(model.parameters()), "weight_decay": recipe.weight_decay}]
+        return [{"params": trained, "weight_decay": recipe.weight_decay}]
     spared = {
         id(parameter)
         for layer in model.modules()
         for name, parameter in layer.named_parameters(recurse=False)
         if name == "bias" or isinstance(layer, NORMALISATION) or (recipe.decay == "not_depthwise" and depthwise(layer))
     }
-    decayed = [parameter for parameter in model.parameters() if id(parameter) not in spared]
-    rest = [parameter for parameter in model.parameters() if id(parameter) in spared]
+    decayed = [parameter for parameter in trained if id(parameter) not in spared]
+    rest = [parameter for parameter in trained if id(parameter) in spared]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 

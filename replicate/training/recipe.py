@@ -62,6 +62,7 @@ class Recipe(Part):
     init: str = "default"
     label_smoothing: float = Field(0, ge=0, lt=1)
     clip_norm: float | None = Field(None, gt=0)
+    trained: str | None = None  # the module that alone is trained, the others staying as initialised; null: all
 
     @model_validator(mode="after")
     def _has_an_end(self) -> "Recipe":
