@@ -47,6 +47,15 @@ def test_contrast_is_a_welch_satterthwaite_combination() -> None:
     assert (found.low, found.high) == pytest.approx((value - half, value + half))
 
 
+def test_contrast_may_cross_columns() -> None:
+    test = {"kind": "order", "contrast": {"a": {"error": 1, "size": -1}, "b": {"error": -1, "size": 1}}}
+    runs = pd.concat([frame({"a": LOW, "b": HIGH}), frame({"a": MIDDLE, "b": LOW}, metric="size")])
+    found = judge(claim(test), ROWS, runs)
+    gains = (np.mean(LOW) - np.mean(MIDDLE), np.mean(HIGH) - np.mean(LOW))
+    assert found.effect == pytest.approx(gains[0] - gains[1])
+    assert "a (error) - a (size) - b (error) + b (size) below 0" in found.detail
+
+
 def test_chain_holds_only_as_its_weakest_pair_does() -> None:
     close = [23.0, 23.3, 23.0]
     whole = verdict({"a": LOW, "b": MIDDLE, "c": HIGH}, order("a", "b", "c"))

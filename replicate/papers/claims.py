@@ -105,14 +105,15 @@ class OrderTest(_MeansTest):
 
     ascending: [a, [b, c], d]: each of a neighbouring pair of groups below the other: a < b, a < c, b < d, c < d.
     columns: [x, y]: in every row of `rows`, column x is below column y (a base network and its improved twin).
-    contrast: {row: weight}: the weighted sum of means is under `below`: for "gain A exceeds gain B".
+    contrast: {row: weight}, or {row: {column: weight}} across columns: the weighted sum of means is under `below`: for
+    "gain A exceeds gain B".
     """
 
     kind: Literal["order"]
     ascending: tuple[CellGroup, ...] = ()
     columns: Names = ()
     rows: Names = ()
-    contrast: dict[str, float] = Field(default_factory=dict)
+    contrast: dict[str, float | dict[str, float]] = Field(default_factory=dict)
     below: float = 0.0
 
     @model_validator(mode="after")
@@ -127,7 +128,15 @@ class OrderTest(_MeansTest):
 
     def cells(self) -> tuple[Cell, ...]:
         named = [cell for group in self.ascending for cell in group]
-        return (*named, *map(Cell, (*self.rows, *self.contrast)))
+        return (*named, *map(Cell, self.rows), *self.terms())
+
+    def terms(self) -> dict[Cell, float]:
+        """The weights of a contrast, cell by cell."""
+        return {
+            Cell(row, column): weight
+            for row, weights in self.contrast.items()
+            for column, weight in (weights.items() if isinstance(weights, dict) else ((None, weights),))
+        }
 
     def columns_named(self) -> set[str]:
         return {*super().columns_named(), *self.columns}

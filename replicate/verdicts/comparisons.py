@@ -73,11 +73,14 @@ def _below(a: Cell, b: Cell, table: Table | None) -> Comparison:
 
 
 def _contrast(test: OrderTest, metric: str, table: Table | None) -> Comparison:
-    terms = [f"{'-' if weight < 0 else '+'} {_weight(weight)}{row}" for row, weight in test.contrast.items()]
-    label = f"{' '.join(terms).removeprefix('+ ')} below {test.below:g} in {metric}"
-    cells = tuple(Cell(row, metric) for row in test.contrast)
-    total = partial(contrast, weights=tuple(test.contrast.values()))
-    return Comparison(label, cells, total, Region(high=test.below), difference_unit(table, metric))
+    weights = {_in(cell, metric): weight for cell, weight in test.terms().items()}
+    columns = {cell.metric or "" for cell in weights}
+    names = [cell.row if len(columns) == 1 else f"{cell.row} ({cell.metric})" for cell in weights]
+    terms = [f"{'-' if w < 0 else '+'} {_weight(w)}{name}" for name, w in zip(names, weights.values(), strict=True)]
+    where = f" in {metric}" if len(columns) == 1 else ""
+    label = f"{' '.join(terms).removeprefix('+ ')} below {test.below:g}{where}"
+    total = partial(contrast, weights=tuple(weights.values()))
+    return Comparison(label, tuple(weights), total, Region(high=test.below), difference_unit(table, min(columns)))
 
 
 def _weight(weight: float) -> str:
