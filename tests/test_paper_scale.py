@@ -29,8 +29,8 @@ def paper_runs() -> list[tuple[str, Run]]:
             experiment = load_experiment(name, ["scale=paper"])
         except UserError:
             continue
-        if experiment.settings.study == "train":
-            found += [(experiment.settings.paper, run) for run in experiment.runs(seeds=[0])]
+        if experiment.settings.study in ("train", "evaluate"):
+            found += [(experiment.settings.paper, run) for run in experiment.runs(seeds=[0]) if run.config.recipe]
     return found
 
 
