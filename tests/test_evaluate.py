@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 import torchvision
 from PIL import Image
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms._presets import ImageClassification
 
+from replicate.data.config import DataConfig
 from replicate.errors import UserError
 from replicate.evaluation import score, stream
 from replicate.evaluation.dense import Dense, fully_convolutional
@@ -26,6 +28,7 @@ from replicate.models.weights import load_reference
 from replicate.records import Record, RunStore
 from replicate.studies import evaluate
 from replicate.studies import train as train_study
+from replicate.studies.pretrained import check_pretrained, library_of, load_file, weights_file
 from replicate.studies.trained import training_run
 from replicate.training.network import network_options
 from tests.reference import randomise
@@ -270,6 +273,30 @@ def test_our_protocol_gives_the_reference_librarys_logits(folder: Path) -> None:
     feed = stream.make_feed(config.data, centre, CLASSES, workers=0)
     answers = torch.cat([batch_answer([[ours]], batch, "mean")[0] for batch in feed.batches(0)])
     torch.testing.assert_close(answers.log(), logits.log_softmax(1), atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_network_that_only_timm_has_gives_timms_logits(folder: Path) -> None:
+    """Its parameters come from a file beside the images, as torchvision's do."""
+    reference = timm.create_model("mobilenetv2_035")
+    randomise(reference)
+    torch.save(reference.state_dict(), folder / "timm.pth")
+    model = {"name": "mobilenetv2_035"}
+    data = DataConfig(name="imagenet", size=32, root=str(folder))
+    check_pretrained(RunConfig(study="evaluate", model=model, data=data), "timm.pth")
+    ours = create_model("mobilenetv2_035").eval()
+    load_file(ours, "mobilenetv2_035", weights_file("timm.pth", data))
+    centre = Evaluation(protocols=(protocol(crops="centre", crop=32, scales=[36]),), images=8)
+    batch = next(stream.make_feed(data, centre, CLASSES, workers=0).batches(0))
+    [[[(_, seen)]]] = batch.slots
+    answers = batch_answer([[ours]], batch, "mean")[0]
+    expected = reference.eval()(seen.flatten(0, 1)).log_softmax(1)
+    torch.testing.assert_close(answers.log(), expected, atol=1e-4, rtol=1e-4)
+    assert (library_of("vgg16"), library_of("mobilenetv2_035")) == ("torchvision", "timm")
+    with pytest.raises(UserError, match=r"timm\.pth does not fit model mobilenetv2_050"):
+        load_file(create_model("mobilenetv2_050"), "mobilenetv2_050", folder / "timm.pth")
+    with pytest.raises(UserError, match="unknown timm network 'lenet5'"):
+        load_file(create_model("lenet5"), "lenet5", folder / "timm.pth")
 
 
 def test_a_killed_evaluation_continues(folder: Path, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

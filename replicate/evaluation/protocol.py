@@ -45,7 +45,8 @@ class Evaluation(Part):
     images: how many test images, the same share of each class; all if None, or as many as data.test_images says.
     average: how the softmax scores of one protocol's views become one, mean or max. members: networks of an ensemble,
     trained from as many seeds; their answers are averaged. weights: the name of a file with torchvision's parameters,
-    instead of training; with untrained=true the network stays as initialised.
+    or timm's of a network that torchvision does not have, instead of training; with untrained=true the network stays
+    as initialised.
     """
 
     protocols: tuple[Protocol, ...] = Field(min_length=1)

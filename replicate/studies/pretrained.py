@@ -11,12 +11,11 @@ from torch import nn
 from replicate.data.config import DataConfig
 from replicate.errors import UserError
 from replicate.experiment import RunConfig
-from replicate.models.weights import load_reference
+from replicate.models.weights import load_reference, reference_names
 from replicate.studies.base import Task
 from replicate.studies.trained import Subject, ready
 from replicate.training.network import build_network, count_network
 
-LIBRARY = "torchvision"
 INITIALISATION = "he_fan_out"  # of a network without weights, whose numbers mean nothing but that it runs
 
 
@@ -29,7 +28,7 @@ def check_pretrained(config: RunConfig, weights: str | None) -> None:
 
 
 def pretrained(task: Task, weights: str | None) -> Subject:
-    """The task's network with torchvision's weights from the file called `weights`; None: as initialised."""
+    """The task's network with a library's weights from the file called `weights`; None: as initialised."""
     config = task.run.config
     assert config.data is not None
     network = build_network(config.model, config.data, INITIALISATION, task.run.seed)
@@ -50,18 +49,24 @@ def weights_file(name: str, data: DataConfig) -> Path:
     found = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if found is None:
         raise UserError(
-            f"{name} is not in {' or '.join(map(str, folders))}: torchvision's model of that name downloads it there"
+            f"{name} is not in {' or '.join(map(str, folders))}: torchvision's model of that name downloads it there; "
+            "of a network that only timm has, save the model's state_dict there"
         )
     return found
 
 
+def library_of(model: str) -> str:
+    """Whose parameters a network takes: torchvision's, or timm's where torchvision does not have it."""
+    return "torchvision" if model in reference_names("torchvision") else "timm"
+
+
 def load_file(network: nn.Module, model: str, path: Path) -> None:
-    """Load torchvision's parameters. Raises UserError when the file is not what its name says, or does not fit."""
+    """Load the library's parameters. Raises UserError when the file is not what its name says, or does not fit."""
     digits = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
     if digits and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digits[1]):
         raise UserError(f"{path} is damaged: its sha256 does not begin with {digits[1]}")
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     try:
-        load_reference(network, LIBRARY, model, state)
+        load_reference(network, library_of(model), model, state)
     except RuntimeError as error:
         raise UserError(f"{path.name} does not fit model {model}: {str(error).splitlines()[0]}") from error
