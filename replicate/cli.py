@@ -217,6 +217,17 @@ def verdicts(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def calibration(
+    page: Annotated[Path, typer.Argument(help="The page to write.")] = Path("docs/calibration.md"),
+) -> None:
+    """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
+    from replicate.calibration import write_calibration
+
+    write_calibration(page, RESULTS)
+    print(f"{page} written")
+
+
+@app.command()
 def site(out: Annotated[Path, typer.Option(help="The folder to write it to.")] = Path("site")) -> None:
     """Build the static site of papers, experiments and verdicts from results/; open its index.html in a browser."""
     from replicate.site import build_site

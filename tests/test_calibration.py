@@ -1,12 +1,20 @@
 """How often the engine errs on simulated sweeps of known truth: at most 5 % in every cell, whatever the seeds."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 from scipy import stats
 
+from replicate import calibration
+from replicate.errors import UserError
 from replicate.papers import load_paper
 from replicate.papers.claims import Cell
-from replicate.verdicts.calibration import SEEDS, Case, calibrate, default_cases, printed_spread, true_means
+from replicate.paths import PACKAGE
+from replicate.report import report
+from replicate.report.table import markdown_table
+from replicate.verdicts.calibration import SEEDS, TRUTHS, Case, calibrate, default_cases, printed_spread, true_means
+from tests.made_up import made_up_experiment, record_of
 
 SWEEPS = 1000
 ALLOWED = 0.05
@@ -80,10 +88,54 @@ def test_no_effect_for_equality_is_a_difference_of_the_margin(share: float, mean
 
 
 def test_half_an_effect_lies_between() -> None:
-    case = next(case for case in default_cases() if case.claim == "cardinality_beats_width")
+    case = next(case for case in default_cases(0.4) if case.claim == "cardinality_beats_width")
     test = case.reduced().test[0]
     none, half, full = (true_means(test, case.table(), share) for share in (0.0, 0.5, 1.0))
     cell = Cell("ResNet-50 1x64d", "top1_error")
     assert full[cell] == pytest.approx(23.9)
     assert half[cell] == pytest.approx((none[cell] + full[cell]) / 2)
     assert len({round(mean, 9) for cell, mean in none.items() if "101" in cell.row}) == 1
+
+
+DOCUMENT = PACKAGE.parent / "docs" / "calibration.md"
+needs_checkout = pytest.mark.skipif(not DOCUMENT.exists(), reason="needs a checkout")
+
+
+def table_of(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@needs_checkout
+@pytest.mark.parametrize("cell", [("order", "none", 3), ("ratio", "published", 10), ("collapse", "half", 5)])
+def test_the_documents_table_is_the_commands_output(cell: tuple[str, str, int]) -> None:
+    kind, truth, seeds = cell
+    cases = default_cases(calibration.observed_spread(PACKAGE.parent / "results"))
+    case = next(case for case in cases if case.reduced().test[0].kind == kind)
+    rates = calibrate([case], [seeds], [truth], calibration.SWEEPS)
+    [line] = table_of(markdown_table(calibration.in_words(rates)))[2:]
+    assert line in table_of(DOCUMENT.read_text()), "results/ or the engine changed: run `replicate calibration`"
+
+
+@needs_checkout
+def test_the_document_has_every_cell_and_none_above_five_percent() -> None:
+    head, _, *lines = table_of(DOCUMENT.read_text())
+    assert len(lines) == len(default_cases(1.0)) * len(TRUTHS) * len(SEEDS)
+    wrong = [float(line[head.index("wrong %")]) for line in lines]
+    assert max(wrong) <= 100 * stats.binom.isf(1e-4, calibration.SWEEPS, ALLOWED) / calibration.SWEEPS
+    assert f"wrong decisions in the table is {max(wrong):.1f} %" in DOCUMENT.read_text()
+    for line in lines:
+        rates = {name: float(line[head.index(f"{name} %")]) for name in calibration.OUTCOMES}
+        assert rates["reproduced"] + rates["contradicted"] + rates["undecided"] == pytest.approx(100, abs=0.11)
+        allowed = rates["contradicted"] + (rates["reproduced"] if line[head.index("truth")] == "none" else 0)
+        assert rates["wrong"] == pytest.approx(allowed, abs=0.11)
+
+
+def test_the_observed_spread_is_a_median_over_variants(tmp_path: Path) -> None:
+    experiment = made_up_experiment()
+    with pytest.raises(UserError, match="no trained variant"):
+        calibration.observed_spread(tmp_path)
+    values = {"1x64d": (10.0, 10.0, 10.0), "2x40d": (10.0, 10.5, 11.0), "32x4d": (10.0, 30.0, 80.0)}
+    records = [record_of(run, {"test_error": values[run.variant][run.seed]}) for run in experiment.runs()]
+    report(experiment, records, tmp_path)
+    assert calibration.observed_spread(tmp_path) == 0.5
