@@ -155,9 +155,16 @@ def plan(
     name: ExperimentName,
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="smoke, laptop, paper or pretrained.")] = "laptop",
+    power: Annotated[bool, typer.Option("--power", help="Seeds that the published effects need instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what an experiment will cost: runs, images, operations, disk, and time here and on named GPUs."""
+    if power:
+        from replicate.power import as_data, as_text, power_plan
+
+        found = power_plan(name, [f"scale={scale}", *(overrides or [])], RESULTS)
+        print(json.dumps(as_data(found), indent=2) if as_json else as_text(found))
+        return
     from replicate.planning import make_plan
 
     made = make_plan(name, [f"scale={scale}", *(overrides or [])])
