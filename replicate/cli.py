@@ -12,6 +12,8 @@ from replicate.errors import UserError
 if TYPE_CHECKING:
     from replicate.experiment import Experiment
     from replicate.records import Record, RunStore
+    from replicate.report import Findings
+    from replicate.verdicts import Verdict
 
 app = typer.Typer(
     name="replicate",
@@ -69,7 +71,11 @@ def run(name: ExperimentName, overrides: Overrides = None) -> None:
     words = overrides or []
     sweep = run_experiment(name, words)
     store = RunStore(sweep.experiment.runs_dir)
-    tell(sweep.experiment, store, words)
+    findings, found = tell(sweep.experiment, store, words)
+    if sweep.done_before < len(sweep.runs) and not findings.missing:
+        from replicate.mirror import mirror_summary
+
+        mirror_summary(findings, found, store)
     say(f"{len(sweep.runs)} runs: {sweep.done_before} were done before, {len(sweep.failed)} failed")
     for failed in sweep.failed:
         say(f"failed: {failed.variant} seed {failed.seed}, see {store.trace_path(failed.id)}")
@@ -77,7 +83,9 @@ def run(name: ExperimentName, overrides: Overrides = None) -> None:
         raise typer.Exit(1)
 
 
-def tell(experiment: "Experiment", store: "RunStore", words: list[str], quiet: bool = False) -> None:
+def tell(
+    experiment: "Experiment", store: "RunStore", words: list[str], quiet: bool = False
+) -> "tuple[Findings, list[Verdict]]":
     """Print the report of an experiment; write results/ when its plan is complete and as its file declares it."""
     from rich.console import Console
 
@@ -92,6 +100,7 @@ def tell(experiment: "Experiment", store: "RunStore", words: list[str], quiet: b
         say("overrides differ from the experiment's file: nothing is written to results/")
     elif findings.missing:
         say(f"{len(findings.missing)} of {len(findings.runs)} runs are missing: nothing is written to results/")
+    return findings, verdicts
 
 
 def complete(experiment: "Experiment", records: "list[Record]") -> bool:
@@ -193,24 +202,9 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
 @app.command()
 def smoke() -> None:
     """Run every experiment and variant for a few steps in a folder of its own; results/ stays as it is."""
-    import tempfile
-    import time
+    from replicate.smoke import smoke_all
 
-    from replicate.catalogue import catalogue
-    from replicate.launch import run_experiment
-
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for entry in catalogue():
-            if "smoke" not in entry.scales:
-                continue
-            started = time.monotonic()
-            words = ["scale=smoke", f"runs_dir={folder}", "wandb=disabled"]
-            sweep = run_experiment(entry.name, words, quiet=True)
-            failed += len(sweep.failed)
-            state = f"{len(sweep.failed)} FAILED" if sweep.failed else "ok"
-            print(f"{entry.name:28} {len(sweep.runs):3} runs  {time.monotonic() - started:5.1f} s  {state}", flush=True)
-    if failed:
+    if smoke_all():
         raise typer.Exit(1)
 
 
@@ -221,6 +215,28 @@ def verdicts(as_json: AsJson = False) -> None:
 
     rows = answers(RESULTS)
     print(json.dumps(rows, indent=2) if as_json else as_text(rows))
+
+
+@app.command()
+def dashboard(
+    name: ExperimentName,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the specification; ask no server.")] = False,
+    entity: Annotated[str, typer.Option(help="The wandb user or team that will own it.")] = "",
+) -> None:
+    """Build a wandb report of an experiment: tables, verdicts, curves with bands over seeds, published values."""
+    from replicate.dashboard import dashboard_of
+
+    print(dashboard_of(name, overrides or [], RESULTS, entity, dry_run), end="")
+
+
+@app.command("sync")
+def sync_offline(runs_dir: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs")) -> None:
+    """Upload the runs that were mirrored offline to wandb, each once."""
+    from replicate.mirror import offline_files, sync
+
+    waiting = len(offline_files(runs_dir))
+    say(f"{sync(runs_dir)} of {waiting} offline runs uploaded")
 
 
 @app.command()

@@ -14,10 +14,13 @@ from replicate.papers import load_paper
 from replicate.records import Record
 from replicate.studies import STUDIES
 
+PROJECT, PUBLISHED = "replicate", "published"
 PATIENCE = 20.0  # seconds; a server that does not answer in this time is taken for dead
 
-
 T = TypeVar("T")
+
+given_up: list[str] = []
+"""Not empty once a run could not be opened: the next runs of the process do not wait for the same dead server again."""
 
 
 class Tracker:
@@ -36,8 +39,9 @@ class Tracker:
 class WandbTracker(Tracker):
     """Mirrors to a wandb run. The first failure is told once and ends the mirroring."""
 
-    def __init__(self, wandb_run: Any) -> None:
+    def __init__(self, wandb_run: Any, references: Mapping[str, float] | None = None) -> None:
         self.run: Any | None = wandb_run
+        self.references = dict(references or {})
 
     def _try(self, action: Callable[[Any], object]) -> None:
         if self.run is None:
@@ -50,12 +54,13 @@ class WandbTracker(Tracker):
             warn(error)
 
     def log(self, step: int, values: Mapping[str, float | None]) -> None:
-        self._try(lambda run: run.log({"epoch": step, **values}))
+        self._try(lambda run: run.log({"epoch": step, **values, **self.references}))
 
     def finish(self, record: Record) -> None:
         singles = {m.metric: m.value for m in record.measurements if m.index is None}
         counted = {"parameters": record.parameters, "multiply_adds": record.multiply_adds, "status": record.status}
-        self._try(lambda run: run.summary.update({**singles, **counted, "seconds": record.timing.seconds}))
+        timing = {"seconds": record.timing.seconds, "images_per_second": record.timing.images_per_second}
+        self._try(lambda run: run.summary.update({**singles, **counted, **timing}))
 
     def close(self) -> None:
         self._try(lambda run: run.finish())
@@ -83,6 +88,22 @@ def warn(error: Exception) -> None:
     print(f"replicate: wandb is left out ({text[0] if text else type(error).__name__})", file=sys.stderr, flush=True)
 
 
+def attempt(action: Callable[[], object]) -> bool:
+    """Do `action`; a failure is one warning. Whether it was done."""
+    try:
+        action()
+    except Exception as error:  # as above
+        warn(error)
+        return False
+    return True
+
+
+def logged_in() -> None:
+    """Raises ConnectionError without a login."""
+    if not has_login():
+        raise ConnectionError("there is no login: `wandb login` makes one")
+
+
 @cache
 def has_login() -> bool:
     """Whether wandb knows a key; asks neither the person nor the network."""
@@ -92,41 +113,62 @@ def has_login() -> bool:
 
 
 def published_values(run: Run, paper: str, table: str) -> dict[str, Any]:
-    """What the paper prints in the row that `run` re-makes."""
+    """What the paper prints in the row that `run` re-makes, as plain numbers: wandb makes texts of any others."""
     rows = {row.variant: row.published for row in load_paper(paper).tables[table].rows}
-    return dict(rows.get(run.row or "", {}))
+    printed = rows.get(run.row or "", {})
+    return {key: float(value) if isinstance(value, float) else value for key, value in printed.items()}
 
 
-def start(experiment: Experiment, run: Run, folder: Path) -> Tracker:
-    """Open the mirror of `run`, in the group of its experiment and scale."""
+def reference_lines(published: Mapping[str, Any]) -> dict[str, float]:
+    """The printed numbers among `published`, under names of their own: logged at every epoch they draw a level line."""
+    numbers = {key: value for key, value in published.items() if isinstance(value, (int, float))}
+    return {f"{PUBLISHED}/{key}": float(value) for key, value in numbers.items() if not isinstance(value, bool)}
+
+
+def open_mirror(experiment: Experiment, folder: Path, **given: Any) -> Any:
+    """A wandb run in the group of the experiment and scale, whose files lie in `folder`; raises whatever wandb does."""
     import wandb
 
     mode: Any = experiment.wandb
     if mode == "auto":
         mode = "online" if has_login() else "offline"
-    settings = experiment.settings
     quiet = wandb.Settings(silent=True, console="off", init_timeout=PATIENCE, x_disable_stats=True, x_disable_meta=True)
-    return WandbTracker(
-        wandb.init(
-            mode=mode,
-            project="replicate",
-            group=f"{run.experiment}-{run.scale}",
-            name=f"{run.variant}-s{run.seed}",
-            id=run.id,
-            resume="allow",
-            tags=[settings.paper, settings.study, run.scale, run.variant[:64]],
-            config={
-                **run.config.model_dump(mode="json", exclude_none=True),
-                "experiment": run.experiment,
-                "variant": run.variant,
-                "seed": run.seed,
-                "published": published_values(run, settings.paper, settings.table),
-                "deviations": list(experiment.deviations),
-            },
-            dir=str(folder),
-            settings=quiet,
-        )
+    return wandb.init(
+        mode=mode,
+        project=PROJECT,
+        group=group(experiment),
+        resume="allow",
+        dir=str(folder),
+        settings=quiet,
+        **given,
     )
+
+
+def group(experiment: Experiment) -> str:
+    """What all runs of an experiment at a scale are found by."""
+    return f"{experiment.name}-{experiment.scale}"
+
+
+def start(experiment: Experiment, run: Run, folder: Path) -> Tracker:
+    """Open the mirror of `run`."""
+    settings = experiment.settings
+    published = published_values(run, settings.paper, settings.table)
+    mirror = open_mirror(
+        experiment,
+        folder,
+        name=f"{run.variant}-s{run.seed}",
+        id=run.id,
+        tags=[settings.paper, settings.study, run.scale, run.variant[:64]],
+        config={
+            **run.config.model_dump(mode="json", exclude_none=True),
+            "experiment": run.experiment,
+            "variant": run.variant,
+            "seed": run.seed,
+            "published": published,
+            "deviations": list(experiment.deviations),
+        },
+    )
+    return WandbTracker(mirror, reference_lines(published))
 
 
 @contextmanager
@@ -136,10 +178,11 @@ def make_tracker(experiment: Experiment, run: Run, folder: Path) -> Iterator[Tra
     Only training has curves to mirror.
     """
     tracker = Tracker()
-    if experiment.wandb != "disabled" and STUDIES[run.config.study].trains:
+    if experiment.wandb != "disabled" and STUDIES[run.config.study].trains and not given_up:
         try:
             tracker = within(2 * PATIENCE, lambda: start(experiment, run, folder))  # wandb's own limit comes first
         except Exception as error:  # wandb raises many kinds; none of them may touch the run
+            given_up.append(experiment.name)
             warn(error)
     try:
         yield tracker
