@@ -9,6 +9,7 @@ import pandas as pd
 from replicate.papers.facts import Value
 from replicate.papers.printed import decimals
 from replicate.report.gather import Findings, VariantFindings
+from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.units import unit
 from replicate.report.verdict_words import verdict_sentence
 from replicate.report.wording import (
@@ -149,6 +150,7 @@ def markdown(findings: Findings, verdicts: Sequence[Verdict]) -> str:
         markdown_table(table_frame(findings)),
         run_summary(findings) + explanation(findings),
         *([] if findings.counted else ["![Published and measured values, variant by variant](figure.svg)"]),
+        *number_by_number(findings),
         *section("Deviations from the paper", findings.experiment.deviations),
         *section("Verdicts", [verdict_sentence(v) for v in verdicts]),
     ]
@@ -162,6 +164,12 @@ def explanation(findings: Findings) -> str:
         said = ", ".join(f"{results[word]} {text}" for word, text in AGREEMENTS.items() if word in results)
         return f" Of {results.total()} printed numbers: {said}." if results else ""
     return " ± is the half-width of the 95 % t-interval of the mean over n runs; diverged runs count with their score."
+
+
+def number_by_number(findings: Findings) -> list[str]:
+    """At the paper's own scale each printed number beside ours, with how either was tested."""
+    frame = numbers_frame(findings)
+    return [] if frame.empty else ["## Number by number", protocol_line(findings), markdown_table(frame)]
 
 
 def section(heading: str, items: Iterable[str]) -> list[str]:

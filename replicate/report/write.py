@@ -14,6 +14,7 @@ from replicate.errors import UserError
 from replicate.records import Record, canonical, write_atomic
 from replicate.report.gather import Findings
 from replicate.report.index import index_markdown
+from replicate.report.numbers import numbers
 from replicate.report.table import markdown
 from replicate.verdicts import Verdict
 
@@ -121,6 +122,7 @@ def origin(record: Record) -> dict[str, Any]:
 def verdicts_data(findings: Findings, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """verdicts.json: which experiment, how many runs, and every verdict with all its fields."""
     experiment = findings.experiment
+    compared = [{**asdict(number), "result": number.result} for number in numbers(findings)]
     return {
         "experiment": experiment.name,
         "scale": experiment.scale,
@@ -135,6 +137,7 @@ def verdicts_data(findings: Findings, verdicts: Sequence[Verdict]) -> dict[str, 
             "missing": len(findings.missing),
         },
         "deviations": list(experiment.deviations),
+        **({"numbers": compared} if compared else {}),
         "verdicts": [{name: plain(value) for name, value in asdict(v).items()} for v in verdicts],
     }
 

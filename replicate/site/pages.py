@@ -14,6 +14,7 @@ from replicate.catalogue import Entry
 from replicate.papers import Claim, Paper
 from replicate.papers.titles import with_titles
 from replicate.paths import conf_dir
+from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
 from replicate.report.verdict_words import evidence
 from replicate.report.wording import capital, cite, comparison, data_used, run_summary
@@ -171,6 +172,8 @@ def scale_part(entry: Entry, scale: str, result: Result | None) -> dict[str, Any
         "comparison": comparison(findings),
         "frame": table_frame(findings),
         "summary": run_summary(findings) + explanation(findings),
+        "numbers": numbers_frame(findings),
+        "protocol": protocol_line(findings),
         "data": data_used(findings),
         "dots": dot_charts(findings),
         "curves": curve_charts(findings),
