@@ -40,8 +40,9 @@ lint: $(VENV)/installed-dev  ## ruff and mypy
 smoke: $(VENV)/installed  ## every experiment and variant at smoke scale, results untouched
 	$(BIN)/replicate smoke
 
-report: $(VENV)/installed  ## make results/ again from the records, without training
+report: $(VENV)/installed  ## make results/ and the README's tables again from the records, without training
 	$(BIN)/replicate report
+	$(BIN)/replicate readme
 
 bench: $(VENV)/installed-dev  ## measure Trainer, loader and processes against their plain counterparts
 	$(BIN)/python -m benchmarks
