@@ -104,6 +104,18 @@ def test_order_swaps_shifts_and_scales(values: list[float], shift: float, scale:
     assert moved.effect == pytest.approx(scale * float(original.effect or 0), abs=1e-6)
 
 
+@given(st.floats(0.5, 2), st.integers(3, 6), st.integers(0, 1000))
+@settings(max_examples=4, deadline=None)
+def test_more_seeds_decide_a_true_effect_more_often_on_average(effect: float, seeds: int, start: int) -> None:
+    """The shares of 40 simulated sweeps that are decided, the larger ones with three times the seeds."""
+    normal = np.random.default_rng(start).standard_normal
+    shares = []
+    for count in (seeds, 3 * seeds):
+        sweeps = ({"a": normal(count), "b": normal(count) + effect} for _ in range(40))
+        shares.append(np.mean([verdict(values, order("a", "b")).outcome is Outcome.REPRODUCED for values in sweeps]))
+    assert shares[1] >= shares[0] - 0.1
+
+
 # trend ----------------------------------------------------------------------------------------------------------------
 
 
@@ -216,6 +228,17 @@ def test_equal_is_two_one_sided_tests() -> None:
     assert found.p == pytest.approx(2 * p)
     assert verdict({"a": LOW, "b": HIGH}, test).outcome is Outcome.CONTRADICTED
     assert verdict({"a": LOW, "b": [22.0, 22.5, 22.3]}, test).outcome is Outcome.UNDECIDED
+
+
+@given(st.lists(st.floats(10, 90), min_size=6, max_size=6), st.floats(-50, 50))
+@settings(max_examples=30, deadline=None)
+def test_equality_ignores_a_constant_and_who_comes_first(values: list[float], shift: float) -> None:
+    a, b = np.array(values[:3]), np.array(values[3:])
+    assume(min(np.ptp(a), np.ptp(b)) > 0.01)
+    test = {"kind": "equal", "metric": "error", "rows": ["a", "b"], "margin": 5}
+    plain, swapped, moved = (verdict({"a": x, "b": y}, test) for x, y in ((a, b), (b, a), (a + shift, b + shift)))
+    assert swapped.p == pytest.approx(plain.p)
+    assert moved.p == pytest.approx(plain.p, rel=1e-5)
 
 
 def test_ratio_is_the_delta_method_on_the_log_scale() -> None:
