@@ -80,6 +80,8 @@ def within(seconds: float, action: Callable[[], T]) -> T:
     try:
         return outcome.result(seconds)
     except TimeoutError as error:
+        if outcome.done():  # its own
+            raise
         raise TimeoutError(f"no answer in {seconds:g} s") from error
 
 

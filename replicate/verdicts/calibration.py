@@ -79,7 +79,7 @@ def default_cases(spread: float) -> tuple[Case, ...]:
         Case("resnext", "saturation_at_small_width", spread),
         Case("resnext", "cardinality_beats_width", spread),
         Case("resnet", "shallow_plain_equals_residual", spread),
-        Case("stochastic_depth", "sd_time_saving", 0.02, relative=True),
+        Case("stochastic_depth", "sd_gain_without_augmentation", 0.02, relative=True),
         Case("preact", "scaling_breaks_training", spread),
         Case("mobilenet", "quadratic_cost", 0.02, relative=True),
     )
