@@ -84,6 +84,13 @@ def test_two_variants_may_measure_columns_of_one_row() -> None:
     assert verdict.effect == pytest.approx(gated.measured["se_top1"].mean - plain.measured["reimpl_top1"].mean)
 
 
+def test_how_training_begins_is_a_measurement_of_its_own() -> None:
+    experiment = made_up_experiment(seeds=1)
+    frame = gather(experiment, experiment.runs(), errors_falling(experiment.runs())).frame
+    begun = frame[frame["metric"] == "train_loss_first_epoch"]
+    assert (len(begun), set(begun["value"]), begun["index"].notna().any()) == (3, {2.0}, False)
+
+
 def test_missing_runs_are_not_failures() -> None:
     experiment = made_up_experiment()
     done = errors_falling(experiment.runs())
@@ -146,6 +153,8 @@ def test_bound_metrics_take_the_columns_name_and_unit() -> None:
             "params": 0.270896,  # the table prints millions
             "train_loss": 1.0,  # of a curve the last value
             "train_error": 5.0,  # which a single value of the same name goes before
+            "train_loss_first_epoch": 2.0,
+            "train_error_first_epoch": 9.0,
             "multiply_adds": 10_400_000,
             "seconds": 61.25,
             "images_per_second": 812.5,

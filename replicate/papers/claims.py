@@ -41,7 +41,9 @@ MEASURED = {
     "test_error": "percent",
     "top1_error": "percent",
     "train_error": "percent",
+    "train_error_first_epoch": "percent",
     "train_loss": "nats",
+    "train_loss_first_epoch": "nats",
 }
 """Measurements and their units that a claim may rest on although no column prints them: they are text or a curve."""
 

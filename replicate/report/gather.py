@@ -160,9 +160,14 @@ def tidy(found: Sequence[tuple[Run, Record]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"index": float, "value": float})
 
 
+EARLY = {"train_loss": "train_loss_first_epoch", "train_error": "train_error_first_epoch"}
+"""Curves whose first point is a measurement of its own, for claims on how training begins."""
+
+
 def values_of(record: Record) -> list[tuple[str, float | None, float | None]]:
     """All numbers of a record: its measurements, and the fields that no measurement of that name already gives."""
     measured = [(m.metric, m.index, m.value) for m in record.measurements]
+    measured += [(EARLY[m.metric], None, m.value) for m in record.measurements if m.index == 1 and m.metric in EARLY]
     fields = {
         "parameters": record.parameters,
         "multiply_adds": record.multiply_adds,
