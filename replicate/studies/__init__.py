@@ -43,6 +43,7 @@ STUDIES = {
     "step_time": Study("replicate.studies.step_time", ("model", "data", "recipe", "options")),
     "lesion": Study("replicate.studies.lesion", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "lesion_pretrained": Study("replicate.studies.lesion", ("model", "data", "options")),
+    "responses": Study("replicate.studies.responses", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "paths": Study("replicate.studies.paths", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "path_lengths": Study("replicate.studies.path_lengths", ("options",)),
 }
