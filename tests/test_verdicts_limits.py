@@ -152,7 +152,7 @@ def published_runs(printed: Table, counted: set[str], seeds: int = 8) -> pd.Data
             spread = 0.0 if metric in counted else 1e-4
             values = [nan if value is None else float(value) * (1 + spread * noise()) for _ in range(seeds)]
             parts.append(frame({row.variant: values}, metric, {row.variant: seeds} if value is None else None))
-    return pd.concat(parts)
+    return pd.concat(parts) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
 PRINTS_ITS_LIMIT = {"time_15_20", "path_length_binomial"}

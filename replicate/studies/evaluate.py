@@ -23,7 +23,7 @@ from replicate.progress import Progress
 from replicate.records import Measurement, Status
 from replicate.studies.base import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
-from replicate.studies.train import check as check_training
+from replicate.studies.train import check_training
 from replicate.studies.trained import Subject, trained
 from replicate.training.fit import accelerator_device
 from replicate.training.network import count_network

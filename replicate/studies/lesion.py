@@ -80,7 +80,7 @@ def check(config: RunConfig) -> None:
         check_pretrained(config, options.weights)
         check_data(config.data)
     else:
-        from replicate.studies.train import check as check_training
+        from replicate.studies.train import check_training
 
         check_training(config)
 

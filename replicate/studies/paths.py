@@ -51,7 +51,7 @@ def options_of(config: RunConfig) -> PathOptions:
 
 def check(config: RunConfig) -> None:
     """As study `train` checks; the options make sense."""
-    from replicate.studies.train import check as check_training
+    from replicate.studies.train import check_training
 
     check_training(config)
     options_of(config)

@@ -44,7 +44,19 @@ def read_options(options: dict[str, Any]) -> Options:
 
 
 def check(config: RunConfig) -> None:
-    """The network can be built for the data, the data are there, the names of recipe and options are known."""
+    """The network can be trained, and the options make sense."""
+    check_training(config)
+    assert config.data is not None
+    reach = read_options(config.options).reach
+    if reach is not None and reach.curve == "validation_error" and not config.data.validation:
+        raise UserError("options.reach looks at validation images: set data.validation to their number")
+
+
+def check_training(config: RunConfig) -> None:
+    """The network can be built for the data, the data are there, the recipe's names are known.
+
+    For every study that trains: what `options` mean is its own affair.
+    """
     assert config.data is not None
     assert config.recipe is not None
     assert config.trainer is not None
@@ -54,9 +66,6 @@ def check(config: RunConfig) -> None:
             train_only(build_network(config.model, config.data, "default", 0), config.recipe.trained)
     initialiser(config.recipe.init)
     micro_batch(config.recipe, config.trainer)
-    reach = read_options(config.options).reach
-    if reach is not None and reach.curve == "validation_error" and not config.data.validation:
-        raise UserError("options.reach looks at validation images: set data.validation to their number")
     check_data(config.data)
 
 
