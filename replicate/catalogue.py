@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from replicate.errors import UserError, unknown
-from replicate.paths import conf_dir
+from replicate.paths import data_files
 
 HEADER_FIELDS = ("question", "cost", "expected", "run")
 DEFAULT_SCALES = ("smoke", "laptop", "paper")
@@ -91,7 +91,10 @@ def read_entry(path: Path) -> Entry:
     """Read one experiment file. Raises UserError if it is no mapping or lacks its header."""
     text = path.read_text()
     comments = [line[1:].removeprefix(" ") for line in leading_comments(text) if not line.startswith("# @package")]
-    body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
     if not isinstance(body, dict) or "paper" not in body or "table" not in body:
         raise UserError(f"{path.name} names no paper and table")
     entry = Entry(path.stem, "\n".join(comments).strip(), body)
@@ -112,12 +115,12 @@ def leading_comments(text: str) -> list[str]:
 
 def catalogue() -> list[Entry]:
     """Every experiment, by name."""
-    return [read_entry(path) for path in sorted((conf_dir() / "experiment").glob("*.yaml"))]
+    return [read_entry(path) for path in data_files("experiment").values()]
 
 
 def find(name: str) -> Entry:
     """The experiment called `name`. Raises UserError with the nearest names."""
-    entries = {path.stem: path for path in (conf_dir() / "experiment").glob("*.yaml")}
+    entries = data_files("experiment")
     if name not in entries:
         raise unknown("experiment", name, entries)
     return read_entry(entries[name])

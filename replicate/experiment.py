@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replicate.data.config import DataConfig
 from replicate.errors import UserError, unknown
-from replicate.paths import conf_dir
+from replicate.paths import conf_dir, data_files
 from replicate.records import run_id
 from replicate.resolvers import register_resolvers
 from replicate.studies import STUDIES
@@ -104,7 +104,7 @@ class Settings(Block):
 
 
 def experiment_names() -> list[str]:
-    return sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+    return list(data_files("experiment"))
 
 
 class Experiment:

@@ -1,13 +1,51 @@
-"""Where the configuration lies: beside the package in a checkout, inside it in an installed wheel."""
+"""Where data files lie: the suite's own, and those of a folder that the user names to add papers of their own."""
 
+import os
 from functools import cache
 from pathlib import Path
 
+from replicate.errors import UserError
+
 PACKAGE = Path(__file__).parent
+OWN = "REPLICATE_PATH"
+"""The environment variable that names the user's folder. It may have papers/, models/, experiment/ and recipe/."""
 
 
 @cache
 def conf_dir() -> Path:
-    """The folder of config.yaml, experiment/, recipe/ and launcher/."""
+    """The folder of config.yaml, experiment/, recipe/ and launcher/.
+
+    Beside the package in a checkout, inside it in an installed wheel.
+    """
     checkout = PACKAGE.parent / "conf"
     return checkout if (checkout / "config.yaml").exists() else PACKAGE / "conf"
+
+
+def own_dir() -> Path | None:
+    """The user's folder, or None. Raises UserError when the variable names no folder."""
+    named = os.environ.get(OWN)
+    if not named:
+        return None
+    folder = Path(named).expanduser().absolute()
+    if not folder.is_dir():
+        raise UserError(f"{OWN} names no folder: {named}")
+    return folder
+
+
+def own_files(kind: str, suffix: str = ".yaml") -> dict[str, Path]:
+    """Name -> file in the user's folder `kind`, by name; nothing without such a folder."""
+    own = own_dir()
+    return {path.stem: path for path in sorted((own / kind).glob(f"*{suffix}"))} if own is not None else {}
+
+
+def data_files(kind: str) -> dict[str, Path]:
+    """Name -> YAML file of `kind` (papers, experiment, recipe), the suite's and the user's, by name.
+
+    Raises UserError for a name that both have: which of them a record belongs to could not be told.
+    """
+    suite = PACKAGE / "papers" if kind == "papers" else conf_dir() / kind
+    files, own = {path.stem: path for path in suite.glob("*.yaml")}, own_files(kind)
+    twice = sorted(files.keys() & own.keys())
+    if twice:
+        raise UserError(f"{own[twice[0]]}: the suite has a file of this name; give yours another")
+    return dict(sorted({**files, **own}.items()))

@@ -1,10 +1,12 @@
-"""The three words that our configuration adds to OmegaConf's."""
+"""The words that our configuration adds to OmegaConf's."""
 
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from replicate.paths import own_dir
 
 
 def at(table: Mapping[str, Any], *, _root_: DictConfig) -> Any:
@@ -24,8 +26,15 @@ def cores(workers: int | None) -> int:
     return workers or len(os.sched_getaffinity(0))
 
 
+def own() -> list[str]:
+    """`${own:}`: where Hydra looks for experiment files besides the suite's: the user's folder, if one is named."""
+    folder = own_dir()
+    return [] if folder is None else [folder.as_uri()]
+
+
 def register_resolvers() -> None:
     """Make them known; called where the package's configuration is read, so every worker has them."""
     OmegaConf.register_new_resolver("at", at, replace=True)
     OmegaConf.register_new_resolver("keys", keys, replace=True)
     OmegaConf.register_new_resolver("cores", cores, replace=True)
+    OmegaConf.register_new_resolver("own", own, replace=True)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from replicate.catalogue import Entry
 from replicate.papers import Claim, Paper
 from replicate.papers.titles import with_titles
-from replicate.paths import conf_dir
+from replicate.paths import data_files
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
 from replicate.report.verdict_words import evidence
@@ -151,7 +151,7 @@ def experiment_page(content: Content, entry: Entry) -> str:
         place=table_place(paper, entry.table),
         line=experiment_line(content, paper, entry),
         scales=[scale_part(entry, scale, results.get(scale)) for scale in telling_first(entry.scales)],
-        file=(conf_dir() / "experiment" / f"{entry.name}.yaml").read_text(encoding="utf-8"),
+        file=data_files("experiment")[entry.name].read_text(encoding="utf-8"),
     )
 
 

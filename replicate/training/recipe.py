@@ -2,14 +2,13 @@
 
 import math
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from replicate.errors import UserError, unknown
-from replicate.paths import conf_dir
+from replicate.paths import data_files
 
 Unit = Literal["epochs", "iterations"]
 PUBLISHED_FIELDS = ("optimizer", "lr", "momentum", "dampening", "nesterov", "weight_decay", "batch_size", "epochs")
@@ -104,20 +103,19 @@ def decay_factor(schedule: Schedule, step: int, steps: int, steps_per_epoch: int
 
 
 def recipe_names() -> list[str]:
-    return sorted(path.stem for path in recipe_folder().glob("*.yaml"))
-
-
-def recipe_folder() -> Path:
-    return conf_dir() / "recipe"
+    return list(data_files("recipe"))
 
 
 @cache
 def recipe_file(name: str) -> dict[str, Any]:
     """What conf/recipe/<name>.yaml says, completed by the published recipe that it names."""
-    path = recipe_folder() / f"{name}.yaml"
-    if name not in recipe_names():
-        raise unknown("recipe", name, recipe_names())
-    fields: dict[str, Any] = yaml.safe_load(path.read_text()) or {}
+    files = data_files("recipe")
+    if name not in files:
+        raise unknown("recipe", name, files)
+    try:
+        fields: dict[str, Any] = yaml.safe_load(files[name].read_text()) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{files[name].name}: {' '.join(str(error).split())}") from error
     if "published" in fields:
         fields = {**published_fields(fields["published"]), **fields}
     return fields

@@ -1,0 +1,90 @@
+"""docs/adding_a_paper.md is followed word by word in a temporary folder: no file of the suite has to be touched."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from replicate.paths import PACKAGE
+
+PAGE = (PACKAGE.parent / "docs" / "adding_a_paper.md").read_text(encoding="utf-8")
+FILE = re.compile(r"^`(?P<path>[\w/.]+)`(?:, `(?P<key>\w+):`)?\n\n```\w+\n(?P<text>.*?)```$", re.MULTILINE | re.DOTALL)
+
+
+def write_the_pages_files(folder: Path) -> None:
+    """Every block of the page under the name before it; one with a key takes the place of that empty key."""
+    for found in FILE.finditer(PAGE):
+        path, text = folder / found["path"], found["text"]
+        path.parent.mkdir(exist_ok=True)
+        if found["key"]:
+            text = path.read_text().replace(f"{found['key']}: []\n", text)
+        path.write_text(text)
+
+
+def commands() -> list[list[str]]:
+    """The lines of the page's last step."""
+    return [line.split()[1:] for line in PAGE[PAGE.index("## 5.") :].splitlines() if line.startswith("    replicate ")]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_the_pages_files(folder)
+    return folder
+
+
+def call(words: list[str], own: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "REPLICATE_PATH": str(own), "WANDB_MODE": "disabled", "COLUMNS": "160"}
+    command = [sys.executable, "-m", "replicate.cli", *words]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_page_leads_to_table_verdict_and_site(own: Path, workdir: Path) -> None:
+    assert sorted(str(path.relative_to(own)) for path in own.rglob("*.*")) == [
+        "experiment/wider_width.yaml", "models/wider.py", "papers/wider.yaml", "recipe/wider.yaml",
+    ]  # fmt: skip
+    said = {}
+    for words in commands():
+        done = call(words, own, workdir)
+        assert done.returncode == 0, done.stderr
+        said[words[0]] = done.stdout
+    assert "wider/width  [Table 1]\n    wider_width\n    without another system: another" in said["list"]
+    table = (workdir / "results" / "wider_width" / "smoke" / "table.md").read_text()
+    assert re.search(r"\| wide +\| +25\.0 \|", table)
+    verdicts = json.loads((workdir / "results" / "wider_width" / "smoke" / "verdicts.json").read_text())["verdicts"]
+    assert {v["claim"]: v["outcome"] for v in verdicts}["sizes"] == "exact"
+    assert "The wide network errs less" in said["verdicts"]
+    assert "Wider Is Better" in (workdir / "site" / "paper" / "wider.html").read_text()
+    assert "does a wider layer err less?" in (workdir / "site" / "experiment" / "wider_width.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("papers/resnet.yaml", "id: resnet", "resnet.yaml: the suite has a file of this name"),
+        ("papers/wider.yaml", "id: wider\nid: other", "wider.yaml: "),
+        ("models/wider.py", "def broken(:", "wider.py: SyntaxError"),
+        ("models/wider.py", "import replicate.no_such_file", "wider.py: ModuleNotFoundError"),
+        ("experiment/wider_width.yaml", "paper: wider\ntable: width\n", "its header does not say question"),
+        ("experiment/wider_width.yaml", "paper: [", "wider_width.yaml"),
+    ],
+)
+def test_a_mistake_in_ones_own_file_is_one_line_that_names_it(
+    own: Path, workdir: Path, path: str, text: str, said: str
+) -> None:
+    (own / path).write_text(text)
+    done = call(["list", "--tables"] if "models" not in path else ["cost", "wider"], own, workdir)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_is_none_is_refused(workdir: Path) -> None:
+    done = call(["list"], workdir / "nowhere", workdir)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "REPLICATE_PATH names no folder" in done.stderr
