@@ -18,8 +18,16 @@ def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
 
 
 def check_settings(experiment: Experiment) -> None:
-    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins."""
-    _ = experiment.machine, experiment.wandb, experiment.runs_dir
+    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins.
+
+    Several devices to one training would multiply the recipe's batch and divide its batch statistics.
+    """
+    _ = experiment.wandb, experiment.runs_dir
+    if experiment.machine.devices > 1:
+        raise UserError(
+            f"machine.devices={experiment.machine.devices}: a training uses one device, so that its batch stays the "
+            "recipe's; trainer.accumulate makes the batch fit, launcher=ray or slurm gives each run a device of its own"
+        )
 
 
 def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:
