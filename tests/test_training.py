@@ -22,6 +22,7 @@ from replicate.training.fit import fit
 from replicate.training.init import INITIALISERS
 from replicate.training.network import build_network, train_only
 from replicate.training.optimizers import parameter_groups
+from replicate.training.ranks import ranks
 from replicate.training.recipe import Recipe, resolve_recipe
 
 QUICK = ["scale=smoke", "data.train_images=160", "data.test_images=50", "recipe.batch_size=32", "recipe.epochs=2"]
@@ -305,3 +306,11 @@ def test_every_initialiser_sets_finite_weights(name: str) -> None:
     spread = {"he_fan_out": math.sqrt(2 / (9 * 32)), "he_normal": math.sqrt(2 / (9 * 16)), "gaussian_01": 0.1}
     if name in spread:
         assert layer[0].weight.std().item() == pytest.approx(spread[name], rel=0.05)
+
+
+def test_top_5_is_a_guess_where_all_scores_are_equal_and_wrong_where_they_are_no_numbers() -> None:
+    labels = torch.arange(10)
+    assert ranks(torch.zeros(10, 10), labels).tolist() == list(range(10))
+    assert ranks(torch.full((10, 10), math.nan), labels).tolist() == [10] * 10
+    scores = torch.tensor([[0.1, 0.5, 0.4], [0.5, 0.5, 0.4]])
+    assert ranks(scores, torch.tensor([2, 1])).tolist() == [1, 1]

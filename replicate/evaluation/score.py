@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from replicate.records import digest, set_aside, write_atomic
+from replicate.training.ranks import ranks
 
 FORWARD_PIXELS = 2_000_000  # of one forward pass: 40 images of 224 x 224, or 2,000 of 32 x 32
 FILE = "evaluation.json"
@@ -78,10 +79,9 @@ class Tally:
 
     def add(self, scores: Tensor, labels: Tensor) -> None:
         """Count one batch: softmax scores (n, classes), labels (n,)."""
-        ranks = (scores > scores.gather(1, labels[:, None])).sum(1)
         self.loss += float(F.nll_loss(scores.double().clamp(min=1e-45).log(), labels, reduction="sum"))
         self.wrong += int((scores.argmax(1) != labels).sum())
-        self.wrong5 += int((ranks >= 5).sum())
+        self.wrong5 += int((ranks(scores, labels) >= 5).sum())
         self.images += len(labels)
         self.batches += 1
 

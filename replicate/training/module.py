@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from replicate.data.random import derived_seed
 from replicate.models.auxiliary import AuxOutput
 from replicate.training.optimizers import make_optimizer
+from replicate.training.ranks import ranks
 from replicate.training.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
@@ -154,10 +155,9 @@ class Classification(pl.LightningModule):
             logits = self.network(images.flatten(0, 1)).softmax(1).view(*images.shape[:2], -1).mean(1).log()
         else:
             logits = self.network(images)
-        ranks = (logits > logits.gather(1, labels[:, None])).sum(1)
-        wrong = logits.argmax(1) != labels
+        wrong, wrong5 = logits.argmax(1) != labels, ranks(logits, labels) >= 5
         loss = F.cross_entropy(logits, labels, reduction="sum")
-        self.scores += torch.stack([loss, wrong.sum(), (ranks >= 5).sum(), ranks.new_tensor(len(labels))])
+        self.scores += torch.stack([loss, wrong.sum(), wrong5.sum(), loss.new_tensor(len(labels))])
 
     def rates(self) -> dict[str, float]:
         """Mean loss, error (top-1) and top-5 error in percent, since the scores were last emptied."""
