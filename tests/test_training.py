@@ -304,8 +304,11 @@ def test_every_initialiser_sets_finite_weights(name: str) -> None:
     INITIALISERS[name](layer)
     assert all(torch.isfinite(p).all() for p in layer.parameters())
     spread = {"he_fan_out": math.sqrt(2 / (9 * 32)), "he_normal": math.sqrt(2 / (9 * 16)), "gaussian_01": 0.1}
+    spread["squeezenet"] = math.sqrt(2 / (9 * 48))
     if name in spread:
         assert layer[0].weight.std().item() == pytest.approx(spread[name], rel=0.05)
+    if name == "squeezenet":
+        assert layer[2].weight.std().item() == pytest.approx(0.01, rel=0.05)  # the last convolution
 
 
 def test_top_5_is_a_guess_where_all_scores_are_equal_and_wrong_where_they_are_no_numbers() -> None:

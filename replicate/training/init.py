@@ -67,6 +67,13 @@ def lecun_uniform(model: nn.Module) -> None:
             nn.init.uniform_(layer.weight, -bound, bound)
 
 
+def squeezenet(model: nn.Module) -> None:
+    """Xavier for all convolutions but the last: N(0, 0.01 squared); biases 0 (SqueezeNet's official release)."""
+    xavier(model)
+    *_, last = (layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
+    nn.init.normal_(last.weight, std=0.01)
+
+
 def gaussian(model: nn.Module, std: float) -> None:
     for layer in model.modules():
         if isinstance(layer, WEIGHTED):
@@ -81,7 +88,10 @@ def zero_bias(layer: nn.Module) -> None:
 
 INITIALISERS: dict[str, Initialiser] = {
     function.__name__: function
-    for function in (default, he_fan_out, he_normal, xavier, gaussian_01, gaussian_001, alexnet, lecun_uniform)
+    for function in (
+        *(default, he_fan_out, he_normal, xavier),
+        *(gaussian_01, gaussian_001, alexnet, lecun_uniform, squeezenet),
+    )
 }
 
 
