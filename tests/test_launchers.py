@@ -1,0 +1,46 @@
+"""One experiment through every launcher leaves the same records in one store; and killed work is taken up again."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from replicate.launch import run_experiment
+from replicate.records import RunStore
+
+TINY = ["variant=A,B", "model.depth=8", "data.train_images=60", "data.test_images=20", "recipe.batch_size=20"]
+LAUNCHERS = {"local": "joblib", "ray": "ray", "slurm_local": "hydra_plugins.hydra_submitit_launcher"}
+
+
+def outcomes(launcher: str) -> dict[str, Any]:
+    words = ["scale=smoke", f"launcher={launcher}", "machine.workers=1", "wandb=disabled", f"runs_dir={launcher}"]
+    sweep = run_experiment("resnet_shortcuts", [*words, *TINY], quiet=True)
+    assert sweep.failed == []
+    store = RunStore(Path(launcher))
+    return {run: record.outcome() for run in store.finished() if (record := store.read(run))}
+
+
+def installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.fixture
+def small_ray(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Ray with one processor and no statistics sent; ended when the test ends."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    yield
+    if installed("ray"):
+        import ray
+
+        ray.shutdown()
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_every_launcher_leaves_the_records_of_inline(workdir: Path, small_ray: None, launcher: str) -> None:
+    if not installed(LAUNCHERS[launcher]):
+        pytest.skip(f"{LAUNCHERS[launcher]} is not installed: pip install 'replicate[cluster]'")
+    assert outcomes(launcher) == outcomes("inline")
