@@ -1,4 +1,4 @@
-"""One fault of every kind, each followed by the same command: nothing lost, nothing different, nothing doubled."""
+"""One fault of every quick kind, each followed by the same command: nothing lost, nothing different, nothing doubled."""
 
 import subprocess
 import sys
@@ -8,9 +8,10 @@ from benchmarks.faults.kinds import KINDS
 
 
 def test_the_short_campaign(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.faults", "--each", "1"]
+    command = [sys.executable, "-m", "benchmarks.faults", "--each", "1", "--rare", "0"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
-    told = [kind.name for kind in KINDS if f"| {kind.name} | 1 | 0 | 0 | 0 |" in done.stdout]
-    left_out = [kind.name for kind in KINDS if kind.mounts and kind.name not in told]
-    assert len(told) + len(left_out) == len(KINDS)
+    quick = [kind for kind in KINDS if not kind.rare]
+    told = [kind.name for kind in quick if f"| {kind.name} | 1 | 0 | 0 | 0 |" in done.stdout]
+    left_out = [kind.name for kind in quick if kind.mounts and kind.name not in told]
+    assert len(told) + len(left_out) == len(quick)
