@@ -6,14 +6,16 @@ from typing import Any
 
 from replicate.catalogue import Entry, catalogue
 from replicate.papers import Row, Table, load_paper, paper_ids
+from replicate.papers.schema import WITHOUT_UNIT
 
 
 @dataclass(frozen=True)
 class TableState:
     """One table of one paper and who re-makes it.
 
-    reason: why nobody does. left_out: row or column -> why it is not re-made. open_rows, open_columns: what is neither
-    re-made by one of the experiments nor has a reason in the paper's file.
+    reason: why nobody does; an experiment beside it measures something else that stands there. left_out: row or column
+    -> why it is not re-made. open_rows, open_columns: what is neither re-made by one of the experiments nor has a
+    reason in the paper's file.
     """
 
     paper: str
@@ -27,8 +29,8 @@ class TableState:
 
     @property
     def closed(self) -> bool:
-        """Whether the table, every row and every column has an experiment or a reason, and none has both."""
-        return bool(self.experiments) != bool(self.reason) and not self.open_rows and not self.open_columns
+        """Whether the table, every row and every column has an experiment or a reason."""
+        return bool(self.experiments or self.reason) and not self.open_rows and not self.open_columns
 
     def as_dict(self) -> dict[str, Any]:
         """For `replicate list --tables --json`."""
@@ -68,12 +70,15 @@ def unmade_rows(rows: Iterable[Row], entries: Iterable[Entry]) -> tuple[str, ...
 
 
 def unmeasured_columns(rows: Iterable[Row], left_out: Collection[str], entries: Collection[Entry]) -> tuple[str, ...]:
-    """Printed columns that no experiment measures. Without `metrics` an experiment measures by the columns' names."""
+    """Printed columns that no experiment measures. Without `metrics` an experiment measures by the columns' names.
+
+    A rank is what claims test, not what a run measures.
+    """
     if any(not entry.metrics for entry in entries):
         return ()
     measured = {column for entry in entries for column in entry.metrics}
     printed = dict.fromkeys(column for row in rows if row.difference is None for column in row.published)
-    return tuple(column for column in printed if column not in measured and column not in left_out)
+    return tuple(column for column in printed if column not in {*measured, *left_out, *WITHOUT_UNIT})
 
 
 def table_text(states: Iterable[TableState]) -> str:
@@ -82,7 +87,8 @@ def table_text(states: Iterable[TableState]) -> str:
 
 
 def table_lines(state: TableState) -> list[str]:
-    done_by = f"reference only: {state.reason}" if state.reason else ", ".join(state.experiments) or "NO EXPERIMENT"
+    reason = [f"reference only: {state.reason}"] if state.reason else []
+    done_by = ", ".join([*state.experiments, *reason]) or "NO EXPERIMENT"
     lines = [f"{state.paper}/{state.table}  [{state.locator}]", f"    {done_by}"]
     lines += [f"    without {name}: {reason}" for name, reason in state.left_out.items()]
     if state.experiments and state.open_rows:
