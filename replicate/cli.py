@@ -187,12 +187,18 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
     from replicate.experiment import load_experiment
     from replicate.records import RunStore
     from replicate.report import available_records
+    from replicate.report.write import result_folder
 
     words = overrides or []
     asked = [word.removeprefix("scale=") for word in words if word.startswith("scale=")]
     rest = [word for word in words if not word.startswith("scale=")]
-    for entry in [find(name)] if name else catalogue():
+    entries = [find(name)] if name else catalogue()
+    studies = RunStore(load_experiment(entries[0].name, rest).runs_dir).studies()
+    for entry in entries:
         for scale in asked or entry.scales:
+            # composing a configuration takes longer than all the rest, so only where there may be records
+            if not asked and entry.study not in studies and not result_folder(RESULTS, entry.name, scale).is_dir():
+                continue
             experiment = load_experiment(entry.name, [f"scale={scale}", *rest])
             store = RunStore(experiment.runs_dir)
             if asked or available_records(experiment, store, RESULTS):

@@ -168,6 +168,10 @@ class RunStore:
         with os.scandir(self.root) as entries:
             return {entry.name for entry in entries if os.path.exists(os.path.join(entry.path, "record.json"))}
 
+    def studies(self) -> set[str]:
+        """The studies that the finished runs are of."""
+        return {run.rpartition("-s")[0].rpartition("-")[0] for run in self.finished()}
+
     def read(self, run: str) -> Record | None:
         """The run's record, or None. A damaged one is set aside with a line on stderr, and the run will be redone."""
         path = self.record_path(run)

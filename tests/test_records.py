@@ -107,6 +107,13 @@ def test_a_checkpoint_goes_when_the_record_is_there(store: RunStore) -> None:
     assert not path.exists()
 
 
+def test_a_store_knows_the_studies_of_its_runs(store: RunStore) -> None:
+    for run in ("train-0123456789ab-s0", "train-0123456789ab-s11", "lesion_pretrained-0123456789ab-s2"):
+        store.folder(run).mkdir()
+        put(store, make_record(run))
+    assert store.studies() == {"train", "lesion_pretrained"}
+
+
 def hold(root: Path, held: "multiprocessing.synchronize.Event", release: "multiprocessing.synchronize.Event") -> None:
     with RunStore(root).claim("run") as mine:
         assert mine

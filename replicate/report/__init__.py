@@ -65,6 +65,6 @@ def committed_records(results_dir: Path, experiment: str, scale: str) -> list[Re
 def available_records(experiment: Experiment, store: RunStore, results_dir: Path) -> list[Record]:
     """The person's own runs of the experiment's plan if there are any, else the committed ones."""
     done = store.finished()
-    own = [store.read(run.id) for run in experiment.runs() if run.id in done]
+    own = [store.read(run.id) for run in experiment.runs() if run.id in done] if done else []  # resolving takes long
     found = [record for record in own if record is not None]
     return found or committed_records(results_dir, experiment.name, experiment.scale)
