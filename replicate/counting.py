@@ -21,8 +21,8 @@ class Count:
     """Integers: trainable parameters and multiply-adds of one forward pass over one image.
 
     `weights` are the parameters of convolutions and matrices alone, without biases and normalisation; `normalisation`
-    the scales and shifts; `pooled` the values that average pools read; `output` the shape of what the network or layer
-    gives for one image.
+    the scales and shifts; `pooled` the values that average pools read; `maps` the shapes of what the network or layers
+    give for one image, in the order in which they are called.
     """
 
     parameters: int
@@ -30,7 +30,12 @@ class Count:
     weights: int = 0
     normalisation: int = 0
     pooled: int = 0
-    output: tuple[int, ...] = ()
+    maps: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def output(self) -> tuple[int, ...]:
+        """The shape of what the last of the layers gives, () if it gives no tensor."""
+        return self.maps[-1] if self.maps else ()
 
 
 class OperationCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -175,8 +180,8 @@ def count_multiply_adds(module: nn.Module, images: Tensor, layer: str = "") -> i
     return _observed(module, images, [module.get_submodule(layer)])[0].multiply_adds
 
 
-def _observed(module: nn.Module, images: Tensor, layers: Sequence[nn.Module]) -> tuple[OperationCounter, Any]:
-    """Run `module` and count within `layers`, wherever they are called from; also the last output of those layers."""
+def _observed(module: nn.Module, images: Tensor, layers: Sequence[nn.Module]) -> tuple[OperationCounter, list[Any]]:
+    """Run `module` and count within `layers`, wherever they are called from; also the outputs of those layers."""
     counter, inside = OperationCounter(), []
     outputs: list[Any] = []
     counter.on = False
@@ -197,7 +202,7 @@ def _observed(module: nn.Module, images: Tensor, layers: Sequence[nn.Module]) ->
     finally:
         for handle in handles:
             handle.remove()
-    return counter, outputs[-1] if outputs else None
+    return counter, outputs
 
 
 def _hooked(layer: nn.Module, enter: Any, leave: Any) -> tuple[Any, Any]:
@@ -217,7 +222,7 @@ def count(name: str, input_shape: Sequence[int], layer: str = "", **options: Any
     layers = [part for path, part in parts.items() if path == layer or (layer and fnmatchcase(path, layer))]
     if not layers:
         raise unknown(f"layer of {name}", layer, filter(None, parts))
-    counter, output = _observed(model, images, layers)
+    counter, outputs = _observed(model, images, layers)
     parameters = _parameters(layers)
     return Count(
         parameters=sum(parameter.numel() for parameter in parameters),
@@ -225,7 +230,7 @@ def count(name: str, input_shape: Sequence[int], layer: str = "", **options: Any
         weights=sum(parameter.numel() for parameter in parameters if parameter.ndim > 1),
         normalisation=sum(parameter.numel() for parameter in _parameters(_normalising(layers))),
         pooled=counter.pooled,
-        output=tuple(output.shape[1:]) if isinstance(output, Tensor) else (),
+        maps=tuple(tuple(output.shape[1:]) if isinstance(output, Tensor) else () for output in outputs),
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,6 +15,15 @@ from replicate.models import create_model
 from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
 
+
+def largest(found: Count) -> tuple[int, ...]:
+    """(channels, height, width) of the map with most values. Raises UserError where there is none."""
+    maps = [shape for shape in found.maps if len(shape) == 3]
+    if not maps:
+        raise UserError("none of the layers gives a map of that size")
+    return max(maps, key=math.prod)
+
+
 QUANTITIES: dict[str, Callable[[Count], float]] = {
     "parameters": lambda found: found.parameters,
     "weights": lambda found: found.weights,  # of convolutions and matrices, without biases and normalisation
@@ -23,10 +33,12 @@ QUANTITIES: dict[str, Callable[[Count], float]] = {
     "connections": lambda found: found.multiply_adds + found.pooled + math.prod(found.output),
     "channels": lambda found: found.output[0],
     "values": lambda found: math.prod(found.output),  # that a layer gives for one image
+    "most_channels": lambda found: largest(found)[0],  # of the largest map that any of the layers gives
+    "map_kilobytes": lambda found: 2 * math.prod(largest(found)) / 1e3,  # of that map in 16-bit numbers
     "megabytes": lambda found: 4 * found.parameters / 1e6,  # of 32-bit parameters
     "mebibytes": lambda found: 4 * found.parameters / 2**20,
 }
-COLUMN_KEYS = ("of", "model", "layer", "without", "share", "input", "density")
+COLUMN_KEYS = ("of", "model", "layer", "without", "share", "input", "density", "side")
 
 
 def check(config: RunConfig) -> None:
@@ -39,8 +51,9 @@ def run(task: Task) -> Outcome:
 
     options.columns names what is measured, as {column: {of: quantity, ...}}; without it parameters and multiply-adds
     under their own names. A column may also have
-    model, input, layer: in place of the variant's (model: options that differ);
+    model, input, layer, side: in place of the variant's (model: options that differ);
     without: layers to leave out of the number;
+    side: pixels, for the maps of that side alone;
     share: true for the percentage that the layers are of the whole network;
     density: {layers: share of the weights that pruning leaves}, the last pattern that fits wins; biases stay.
     """
@@ -66,7 +79,8 @@ def _both() -> dict[str, dict[str, str]]:
 
 
 def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"input": options.get("input", (3, 224, 224)), "layer": options.get("layer", "")}
+    own = {"input": options.get("input", (3, 224, 224)), "layer": options.get("layer", "")}
+    return own | {"side": options["side"]} if "side" in options else own
 
 
 def _network(model: Mapping[str, Any], column: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,10 +98,15 @@ def measure(model: Mapping[str, Any], column: Mapping[str, Any]) -> float:
     if "density" in column:
         return pruned(network, column["density"])
     quantity = QUANTITIES[column["of"]]
-    value = quantity(count(**network))
+    value = quantity(of_side(count(**network), column.get("side")))
     if "without" in column:
         value -= quantity(count(**{**network, "layer": column["without"]}))
     return 100 * value / quantity(count(**{**network, "layer": ""})) if column.get("share") else value
+
+
+def of_side(found: Count, side: int | None) -> Count:
+    """What was found, with the maps of `side` pixels alone if a side is given."""
+    return replace(found, maps=tuple(shape for shape in found.maps if side in (None, *shape[-1:])))
 
 
 def pruned(network: Mapping[str, Any], density: Mapping[str, float]) -> int:
