@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.convolution import algorithms, layers
-from replicate.convolution.checks import PARTS, checks_of, run_check
-from replicate.models import alexnet, bn_inception, googlenet, stochastic_depth, vgg
+from replicate.convolution import algorithms, blocks, layers
+from replicate.convolution.checks import PAPER_PARTS, PARTS, checks_of, run_check
+from replicate.models import alexnet, bn_inception, googlenet, shufflenet_v1, stochastic_depth, vgg
 from replicate.models.blocks import Residual
 from replicate.models.densenet import DenseBlock
 from replicate.models.shufflenet_v1 import ChannelShuffle
@@ -180,11 +180,20 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("dense", "densenet_memory", replaced(DenseBlock, "forward", shrinking)),
     ("dense", "densenet_channel_growth", replaced(DenseBlock, "forward", without_memory)),
     ("dense", "densenet_params_quadratic", built_with(kernel_size=1)),
+    ("blocks", "block_cost", built_with(stride=2)),
+    ("blocks", "block_cost", built_with(groups=1)),
+    ("blocks", "unit_cost", built_with(stride=2)),
+    ("blocks", "unit_cost", built_with(groups=1)),
+    ("blocks", "fifty_layers", replaced(shufflenet_v1, "UNITS", (4, 6, 4))),
+    ("blocks", "depth2_trivial", built_with(groups=4)),
+    ("blocks", "depth2_trivial", replaced(blocks, "merge", lambda branches, wide, width: None)),
+    ("blocks", "relu_invertibility", replaced(torch.linalg, "matrix_rank", len)),
+    ("blocks", "relu_invertibility", replaced(torch, "relu", lambda x: x)),
 ]
 
 
 def test_every_part_is_broken_somewhere() -> None:
-    assert {part for part, _, _ in BROKEN} == set(PARTS)
+    assert {part for part, _, _ in BROKEN} == {*PARTS, *PAPER_PARTS}
 
 
 @pytest.mark.parametrize(

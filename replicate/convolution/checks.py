@@ -1,7 +1,8 @@
 """The register of checks: every statement of the source documents about convolutions, and the code that decides it.
 
 A check has the name of its claim in papers/conv_arithmetic.yaml and the part of the module that it stands in. It knows
-nothing of what is printed: it returns what it computed, and the verdict engine compares.
+nothing of what is printed: it returns what it computed, and the verdict engine compares. The papers' own formulas have
+parts as well, whose claims stand in the papers' files.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,9 @@ PARTS = (
 )
 """Modules of this package with checks; a part is a row of the table and a variant of the experiment."""
 
+PAPER_PARTS = ("blocks",)
+"""Modules with checks of what single papers say, the table `statements` of each; a part is a row of it."""
+
 _CHECKS: dict[str, dict[str, Check]] = {}
 
 
@@ -52,8 +56,8 @@ def check(function: Check) -> Check:
 
 def checks_of(part: str) -> dict[str, Check]:
     """Claim -> check, for the checks of one part. Raises UserError for a part that does not exist."""
-    if part not in PARTS:
-        raise unknown("part of conv_arithmetic", part, PARTS)
+    if part not in (known := (*PARTS, *PAPER_PARTS)):
+        raise unknown("part with checks", part, known)
     import_module(f"replicate.convolution.{part}")
     return _CHECKS[part]
 

@@ -16,6 +16,7 @@ MEASURED = {
     "block_params": "count",
     "decay_fit": "",
     "decay_slope": "decades per block",
+    "drawn_blocks": "count",
     "effective_share": "percent",
     "expected_blocks": "count",
     "gradient_difference": "",

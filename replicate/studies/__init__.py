@@ -36,6 +36,7 @@ STUDIES = {
     "convolution_speed": Study("replicate.studies.convolution", ("options",)),
     "receptive_fields": Study("replicate.studies.convolution", ("options",)),
     "translation": Study("replicate.studies.convolution", ("options",)),
+    "random_draws": Study("replicate.studies.convolution", ("options",)),
     "evaluate": Study(
         "replicate.studies.evaluate", ("model", "data", "recipe", "trainer", "options"), trains=True, untrained=True
     ),

@@ -1,20 +1,31 @@
 """Studies `convolution`, `convolution_speed`, `receptive_fields`, `translation`: the source documents on convolutions.
 
+Also `random_draws`: what papers say of random embeddings and of randomly dropped blocks, from many draws.
+
 options.topic says which of :data:`TOPICS`; the topic's other options are the fields of its class.
 """
 
 from typing import Any
 
 from replicate.convolution.checks import Arithmetic
+from replicate.convolution.embedding import Embedding
 from replicate.convolution.motion import Motion
 from replicate.convolution.receptive import Fields
 from replicate.convolution.speed import Speed
+from replicate.convolution.survival import Survival
 from replicate.errors import unknown
 from replicate.experiment import RunConfig, validated
 from replicate.studies.base import Outcome, Task
 
-Topic = Arithmetic | Speed | Fields | Motion
-TOPICS: dict[str, type[Topic]] = {"arithmetic": Arithmetic, "algorithms": Speed, "fields": Fields, "motion": Motion}
+Topic = Arithmetic | Speed | Fields | Motion | Embedding | Survival
+TOPICS: dict[str, type[Topic]] = {
+    "arithmetic": Arithmetic,
+    "algorithms": Speed,
+    "fields": Fields,
+    "motion": Motion,
+    "embedding": Embedding,
+    "survival": Survival,
+}
 
 
 def topic_of(config: RunConfig) -> Topic:
