@@ -1,4 +1,4 @@
-"""One fault of every quick kind, each followed by the same command: nothing lost, nothing different, nothing doubled."""
+"""One fault of each quick kind, then the same command again: nothing lost, nothing different, nothing doubled."""
 
 import subprocess
 import sys
