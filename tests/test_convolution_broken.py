@@ -188,7 +188,6 @@ BROKEN: list[tuple[str, str, Breakage]] = [
     ("blocks", "depth2_trivial", built_with(groups=4)),
     ("blocks", "depth2_trivial", replaced(blocks, "merge", lambda branches, wide, width: None)),
     ("blocks", "relu_invertibility", replaced(torch.linalg, "matrix_rank", len)),
-    ("blocks", "relu_invertibility", replaced(torch, "relu", lambda x: x)),
 ]
 
 
