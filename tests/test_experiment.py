@@ -63,7 +63,7 @@ def test_the_same_configuration_is_the_same_run_in_another_experiment() -> None:
         (["recipe.lrr=1"], "recipe.lrr"),
         (["nonsense=1"], "nonsense"),
         (["recipe.lr=fast"], "recipe laptop: lr: Input should be a valid number"),
-        (["recipe.name=laptpo"], "unknown recipe 'laptpo'; did you mean laptop?"),
+        (["recipe.name=laptpo"], "unknown recipe 'laptpo'; did you mean laptop"),
         (["data.name=cifar11"], "unknown data set 'cifar11'; did you mean cifar10"),
         (["trainer.precision=8"], "trainer.precision"),
         (["machine.threads=0"], "machine.threads"),

