@@ -147,8 +147,8 @@ def published_runs(printed: Table, counted: set[str], seeds: int = 8) -> pd.Data
     parts = []
     for row in (row for row in printed.rows if row.variant in printed.params()):
         for metric, value in row.published.items():
-            if isinstance(value, (bool, str)):
-                continue
+            if isinstance(value, (bool, str)) or (value is None and not row.published.get("fail")):
+                continue  # a rank, a verdict, or what the paper shows as a curve
             spread = 0.0 if metric in counted else 1e-4
             values = [nan if value is None else float(value) * (1 + spread * noise()) for _ in range(seeds)]
             parts.append(frame({row.variant: values}, metric, {row.variant: seeds} if value is None else None))
