@@ -90,18 +90,18 @@ def test_scale_jitter_cuts_every_window_of_every_side() -> None:
 
 
 def test_scale_jitter_draws_from_images_of_the_sets_own_size() -> None:
-    splits = load(DataConfig(size=14, augmentation="shorter_side_16_32", train_images=20, test_images=20))
-    assert (splits.train.images.shape[2], splits.test.images.shape[2]) == (28, 14)
+    splits = load(DataConfig(size=21, augmentation="shorter_side_24_48", train_images=20, test_images=20))
+    assert (splits.train.images.shape[2], splits.test.images.shape[2]) == (28, 21)
     loader = make_loaders(
-        DataConfig(size=14, augmentation="shorter_side_16_32"), 8, 0, torch.device("cpu"), False
+        DataConfig(size=21, augmentation="shorter_side_24_48"), 8, 0, torch.device("cpu"), False
     ).train
-    assert next(iter(loader))[0].shape == (8, 1, 14, 14)
+    assert next(iter(loader))[0].shape == (8, 1, 21, 21)
 
 
-@pytest.mark.parametrize("size", [None, 17])
+@pytest.mark.parametrize("size", [None, 25])
 def test_a_crop_that_does_not_fit_the_smallest_side_is_refused(size: int | None) -> None:
-    with pytest.raises(UserError, match=r"shorter_side_16_32 cuts data\.size pixels out of 16"):
-        check_data(DataConfig(size=size, augmentation="shorter_side_16_32"))
+    with pytest.raises(UserError, match=r"shorter_side_24_48 cuts data\.size pixels out of 24"):
+        check_data(DataConfig(size=size, augmentation="shorter_side_24_48"))
 
 
 def test_unknown_augmentation_is_refused() -> None:

@@ -112,9 +112,9 @@ AUGMENTATIONS = {
     "pad4_crop": Augmentation(_CROP.format(pad=4, colour="black"), 4),
     "pad4_crop_flip": Augmentation(f"{_CROP.format(pad=4, colour='black')}; {_FLIP}", 4, True),
     "pad4_mean_crop_flip": Augmentation(f"{_CROP.format(pad=4, colour='the mean colour')}; {_FLIP}", 4, True, True),
-    "shorter_side_16": Augmentation(_SIDE.format(side=16), flip=True, sides=(16, 16)),
     "shorter_side_24": Augmentation(_SIDE.format(side=24), flip=True, sides=(24, 24)),
-    "shorter_side_16_32": Augmentation(_SIDE.format(side="16 to 32"), flip=True, sides=(16, 32)),
+    "shorter_side_36": Augmentation(_SIDE.format(side=36), flip=True, sides=(36, 36)),
+    "shorter_side_24_48": Augmentation(_SIDE.format(side="24 to 48"), flip=True, sides=(24, 48)),
 }
 """The augmentations of resident images by name; ImageNet's stand in imagenet.py."""
 

@@ -34,9 +34,9 @@ RESIDENT_AUGMENTATIONS = (
     "pad4_crop",
     "pad4_crop_flip",
     "pad4_mean_crop_flip",
-    "shorter_side_16",
     "shorter_side_24",
-    "shorter_side_16_32",
+    "shorter_side_36",
+    "shorter_side_24_48",
 )
 """The names in augment.py; a test compares."""
 
