@@ -12,22 +12,11 @@ from torch import Tensor, nn
 from replicate.convolution.checks import Figures, check, holds
 from replicate.convolution.measure import chain, distinct, same
 from replicate.models import create_model
-from replicate.models.blocks import Residual
+from replicate.models.blocks import Residual, Scale
 from replicate.models.resnext import ConcatBranches, Form, SumBranches, make_branch
 from replicate.models.stochastic_depth import StochasticDepth
 
 BLOCKS = 54  # of the ResNet-110 that Veit et al. 2016 take apart
-
-
-class Scale(nn.Module):
-    """x times a constant."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factor * x
 
 
 def branch(channels: int = 3) -> nn.Sequential:

@@ -26,6 +26,17 @@ def scaled(channels: int, width: float) -> int:
     return max(1, round(channels * width))
 
 
+class Scale(nn.Module):
+    """x times a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+
 def conv(
     in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False
 ) -> nn.Conv2d:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
-from replicate.models.blocks import Residual
+from replicate.models.blocks import Residual, Scale
 from replicate.models.inception_blocks import (
     Builder,
     Conv,
@@ -35,17 +35,6 @@ from replicate.models.weights import Rule, register_reference
 
 Version = Literal["v1", "v2_paper", "v2"]
 ROW, COLUMN = (1, 7), (7, 1)
-
-
-class Scale(nn.Module):
-    """A constant factor on the residual branch (section 3.3)."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps * self.factor
 
 
 @dataclass(frozen=True)
@@ -117,7 +106,7 @@ VERSIONS = {"v1": V1, "v2_paper": V2_PAPER, "v2": V2}
 
 
 def residual(inputs: int, units: Units, fork: Fork, scale: float, relu: bool = True) -> Residual:
-    """An Inception module, a linear 1x1 (with bias, without BN) back to `inputs` channels, scaled; sum; ReLU."""
+    """An Inception module, a linear 1x1 (with bias, without BN) back to `inputs` channels, scaled (3.3); sum; ReLU."""
     mixed = units.build(inputs, fork)
     branch = OrderedDict(mixed=mixed, linear=nn.Conv2d(out_channels(mixed, inputs), inputs, 1), scale=Scale(scale))
     return Residual(nn.Sequential(branch), nn.Identity(), nn.ReLU(inplace=True) if relu else None)

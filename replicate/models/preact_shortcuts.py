@@ -9,22 +9,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import Classifier, Residual, conv, scaled
+from replicate.models.blocks import Classifier, Residual, Scale, conv, scaled
 from replicate.models.registry import register
 from replicate.models.resnet import assemble, basic_branch, cifar_blocks, make_shortcut
 
 Function = Literal["constant", "exclusive_gating", "shortcut_only_gating", "convolution", "dropout"]
-
-
-class Scale(nn.Module):
-    """x times a constant."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factor * x
 
 
 class Gate(nn.Module):
