@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from replicate.experiment import Experiment, Run
 from replicate.papers import load_paper
+from replicate.papers.printed import is_number
 from replicate.records import Record
 from replicate.studies import STUDIES
 
@@ -123,8 +124,7 @@ def published_values(run: Run, paper: str, table: str) -> dict[str, Any]:
 
 def reference_lines(published: Mapping[str, Any]) -> dict[str, float]:
     """The printed numbers among `published`, under names of their own: logged at every epoch they draw a level line."""
-    numbers = {key: value for key, value in published.items() if isinstance(value, (int, float))}
-    return {f"{PUBLISHED}/{key}": float(value) for key, value in numbers.items() if not isinstance(value, bool)}
+    return {f"{PUBLISHED}/{key}": float(value) for key, value in published.items() if is_number(value)}
 
 
 def open_mirror(experiment: Experiment, folder: Path, **given: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BeforeValidator, Field, model_validator
 
 from replicate.papers.facts import Fact, Names, Param, as_tuple
-from replicate.papers.printed import Printed
+from replicate.papers.printed import Printed, is_number
 
 MEASURED = {
     "block_params": "count",
@@ -170,7 +170,7 @@ class _LadderTest(_MeansTest):
         for position, (row, params) in enumerate(known.items()):
             level = position if self.by is None else params.get(self.by)
             fits = all(name in params and params[name] == value for name, value in group.items())
-            if fits and isinstance(level, (int, float)) and not isinstance(level, bool):
+            if fits and is_number(level):
                 steps[float(level)] = (*steps.get(float(level), ()), row)
         return dict(sorted(steps.items()))
 

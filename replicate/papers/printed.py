@@ -1,6 +1,6 @@
 """Numbers as the papers print them: a value and how many decimals stood on the page."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -35,6 +35,11 @@ def _accept(value: Any) -> Printed:
     if isinstance(value, float):
         return Printed(value)
     raise ValueError("not a decimal number")
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a cell holds a number: `true` of a column of failures is none, though Python counts it as 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def decimals(number: float) -> int:

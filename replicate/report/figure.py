@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from replicate.papers.facts import Value
+from replicate.papers.printed import is_number
 from replicate.report.gather import Findings, VariantFindings, final_values
 from replicate.report.wording import cite, data_used, heading, remarks
 
@@ -90,10 +90,6 @@ def drawn_columns(findings: Findings) -> Sequence[str]:
     """The bound columns with a printed number, or all bound columns where the paper prints none."""
     numbers = [c for c in findings.columns if any(is_number(line.published.get(c)) for line in findings.variants)]
     return numbers or findings.columns
-
-
-def is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def draw_published(axes: Axes, findings: Findings, column: str) -> None:

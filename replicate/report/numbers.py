@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import special
 
 from replicate.papers.facts import Value
+from replicate.papers.printed import is_number
 from replicate.report.gather import Findings, Sample, VariantFindings
 from replicate.report.wording import decimals_of, heading, printed, unit_of
 from replicate.verdicts.exact import agrees_to_printed_digits
@@ -60,10 +61,6 @@ def numbers(findings: Findings) -> list[Number]:
         for column in findings.columns
         if column in line.measured and is_number(line.published.get(column))
     ]
-
-
-def is_number(value: Value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def number(findings: Findings, line: VariantFindings, column: str) -> Number:

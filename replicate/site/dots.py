@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from replicate.papers.facts import Value
-from replicate.report.figure import MOST_DOTS, drawn_columns, is_number
+from replicate.papers.printed import is_number
+from replicate.report.figure import MOST_DOTS, drawn_columns
 from replicate.report.gather import Findings, Sample, VariantFindings, final_values
 from replicate.report.table import decimal_places, measured_cell
 from replicate.report.wording import heading, published_cell, remarks
@@ -91,7 +92,7 @@ def dot_row(findings: Findings, line: VariantFindings, column: str, places: int,
 
 
 def number(value: Value) -> float | None:
-    return float(value) if is_number(value) else None  # type: ignore[arg-type]  # is_number leaves int and float
+    return float(value) if is_number(value) else None
 
 
 def single_runs(findings: Findings, column: str) -> Mapping[str, Sequence[float]]:

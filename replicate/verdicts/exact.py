@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from replicate.papers.claims import Cell, ExactTest
-from replicate.papers.printed import decimals
+from replicate.papers.printed import decimals, is_number
 from replicate.papers.schema import Row, Table
 from replicate.verdicts.evidence import NOT_MEASURED, Condition, Evidence
 from replicate.verdicts.samples import Samples
@@ -52,7 +52,7 @@ def _published(test: ExactTest, table: Table | None) -> Iterator[tuple[Cell, flo
 
 def _numbers(row: Row, columns: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     for column, value in row.published.items():
-        if column in (columns or row.published) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if column in (columns or row.published) and is_number(value):
             yield column, value
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from replicate.papers.claims import Cell, CollapseTest, GrowthTest, RatioTest
+from replicate.papers.printed import is_number
 from replicate.papers.schema import Claim, Table
 from replicate.verdicts.estimates import LEVEL, MAX_SEEDS
 from replicate.verdicts.samples import Sample, Samples, collect
@@ -70,7 +71,7 @@ def published(table: Table, cell: Cell) -> float | None:
     """The number that the table prints for the cell."""
     rows = [row for row in table.rows if row.variant == cell.row]
     value = rows[0].published.get(cell.metric or "") if len(rows) == 1 else None
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    return float(value) if is_number(value) else None
 
 
 def power(weighed: Weighed, level: float) -> Power:
