@@ -9,17 +9,18 @@ from typing import Any
 
 import pandas as pd
 
+from replicate.papers.printed import is_number
 from replicate.records import RunStore, canonical, digest
 from replicate.report.gather import Findings
 from replicate.report.table import table_frame
 from replicate.report.write import verdicts_data
 from replicate.studies import STUDIES
-from replicate.tracking import PATIENCE, logged_in, open_mirror, warn, within
+from replicate.tracking import PATIENCE, attempt, logged_in, open_mirror, within
 from replicate.verdicts import Verdict
 
 SYNCED = ".synced"  # wandb marks an uploaded file by one of its name with this at the end
 SYNC_SECONDS = 3600
-SUMMARY = "summary"
+SUMMARY, DONE = "summary", "mirrored"
 
 Upload = Callable[[Sequence[Path]], None]
 
@@ -33,22 +34,15 @@ def mirror_summary(findings: Findings, verdicts: Sequence[Verdict], store: RunSt
     data = verdicts_data(findings, verdicts)
     identity = digest(canonical([data, [record.id for record in findings.records]]))[:12]
     folder = store.folder(f"{SUMMARY}-{experiment.name}-{experiment.scale}-{identity}")
-    done = folder / "mirrored"
-    if experiment.wandb == "disabled" or not STUDIES[experiment.settings.study].trains or done.exists():
+    if experiment.wandb == "disabled" or not STUDIES[experiment.settings.study].trains or (folder / DONE).exists():
         return False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        within(3 * PATIENCE, lambda: send_summary(findings, verdicts, folder, data))
-        done.touch()
-    except Exception as error:  # wandb raises many kinds; none of them may touch the report
-        warn(error)
-        return False
-    return True
+    return attempt(lambda: within(3 * PATIENCE, lambda: send_summary(findings, verdicts, folder, data)))
 
 
 def send_summary(findings: Findings, verdicts: Sequence[Verdict], folder: Path, data: dict[str, Any]) -> None:
-    """Open the run, give it everything, close it; raises whatever wandb does."""
+    """Open the run, give it everything, close it, and note that; raises whatever wandb does."""
     experiment = findings.experiment
+    folder.mkdir(parents=True, exist_ok=True)
     run = open_mirror(
         experiment,
         folder,
@@ -61,6 +55,7 @@ def send_summary(findings: Findings, verdicts: Sequence[Verdict], folder: Path, 
     run.log(contents(findings, verdicts, folder))
     run.summary.update(means(findings))
     run.finish()
+    (folder / DONE).touch()
 
 
 def contents(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
@@ -95,7 +90,7 @@ def means(findings: Findings) -> dict[str, float]:
             printed = line.published.get(column)
             if column in line.measured:
                 values[f"{column}/{line.variant}"] = line.measured[column].mean
-            if isinstance(printed, (int, float)) and not isinstance(printed, bool):
+            if is_number(printed):
                 values[f"{column}/{line.variant}/published"] = float(printed)
     return values
 
@@ -109,13 +104,14 @@ def offline_files(runs_dir: Path) -> list[Path]:
 def sync(runs_dir: Path, upload: Upload | None = None) -> int:
     """Upload every offline run under `runs_dir` once; how many were uploaded now."""
     files = offline_files(runs_dir)
-    try:
-        if files and upload is None:
+
+    def send() -> None:
+        if upload is None:
             logged_in()
-        if files:
-            (upload or wandb_sync)(files)
-    except Exception as error:  # as above
-        warn(error)
+        (upload or wandb_sync)(files)
+
+    if files:
+        attempt(send)
     return len(files) - len([path for path in offline_files(runs_dir) if path in files])
 
 
