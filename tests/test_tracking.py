@@ -76,15 +76,17 @@ def test_disabled_means_not_touched(tmp_path: Path, fake: SimpleNamespace) -> No
     assert fake.given == {}
 
 
-def test_a_failing_start_costs_a_line(
-    tmp_path: Path, fake: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError("no answer in 20 s")])
+def test_a_failing_start_costs_a_line_and_is_not_tried_again(
+    tmp_path: Path, fake: SimpleNamespace, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     def refuse(**given: Any) -> None:
-        raise ConnectionError("no route")
+        raise error
 
     fake.init = refuse
-    assert type(track(tmp_path)) is Tracker
-    assert capsys.readouterr().err == "replicate: wandb is left out (no route)\n"
+    for _ in range(3):
+        assert type(track(tmp_path)) is Tracker
+    assert capsys.readouterr().err == f"replicate: wandb is left out ({error})\n"
 
 
 def test_failing_in_the_middle_costs_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,18 +128,6 @@ def test_absent_wandb_costs_a_line(
     tracking.has_login.cache_clear()
     assert type(track(tmp_path)) is Tracker
     assert "wandb is left out" in capsys.readouterr().err
-
-
-def test_a_dead_server_is_waited_for_once(
-    tmp_path: Path, fake: SimpleNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def refuse(**given: Any) -> None:
-        raise TimeoutError("no answer in 20 s")
-
-    fake.init = refuse
-    for _ in range(3):
-        assert type(track(tmp_path)) is Tracker
-    assert capsys.readouterr().err == "replicate: wandb is left out (no answer in 20 s)\n"
 
 
 def test_only_numbers_draw_reference_lines() -> None:
