@@ -1,6 +1,7 @@
 """What experiments there are, read from their files alone: fast, since nothing is composed and torch stays out."""
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +117,20 @@ def leading_comments(text: str) -> list[str]:
 def catalogue() -> list[Entry]:
     """Every experiment, by name."""
     return [read_entry(path) for path in data_files("experiment").values()]
+
+
+def as_text(summaries: Iterable[Mapping[str, Any]]) -> str:
+    """A few lines an experiment: what it re-makes and what has been run, its question, its scales and cost."""
+    return "\n".join(line for summary in summaries for line in summary_lines(summary))
+
+
+def summary_lines(summary: Mapping[str, Any]) -> list[str]:
+    done = ", ".join(f"{scale}: {count} runs" for scale, count in summary["records"].items()) or "nothing run"
+    return [
+        f"{summary['name']}  [{summary['paper']}/{summary['table']}, {summary['study']}]  {done}",
+        f"    {summary['question']}",
+        f"    {' · '.join(summary['scales'])}   cost: {summary['cost']}",
+    ]
 
 
 def find(name: str) -> Entry:

@@ -34,7 +34,7 @@ RESULTS = Path("results")
 @app.command("list")
 def list_experiments(as_json: AsJson = False, tables: AsTables = False) -> None:
     """List the experiments: paper, table, study, scales, cost and what has been run."""
-    from replicate.catalogue import catalogue
+    from replicate.catalogue import as_text, catalogue
 
     if tables:
         from replicate.tables import table_states, table_text
@@ -43,14 +43,7 @@ def list_experiments(as_json: AsJson = False, tables: AsTables = False) -> None:
         print(json.dumps([state.as_dict() for state in states], indent=2) if as_json else table_text(states))
         return
     summaries = [entry.summary(RESULTS) for entry in catalogue()]
-    if as_json:
-        print(json.dumps(summaries, indent=2))
-        return
-    for summary in summaries:
-        done = ", ".join(f"{scale}: {count} runs" for scale, count in summary["records"].items()) or "nothing run"
-        print(f"{summary['name']}  [{summary['paper']}/{summary['table']}, {summary['study']}]  {done}")
-        print(f"    {summary['question']}")
-        print(f"    {' · '.join(summary['scales'])}   cost: {summary['cost']}")
+    print(json.dumps(summaries, indent=2) if as_json else as_text(summaries))
 
 
 @app.command()
