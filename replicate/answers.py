@@ -6,11 +6,10 @@ from typing import Any
 
 from replicate.catalogue import Entry, catalogue
 from replicate.papers import Claim, Paper, load_paper, paper_ids
-from replicate.papers.titles import with_titles
+from replicate.papers.titles import place, with_titles
 from replicate.report.verdict_words import evidence
 from replicate.report.wording import cite
 from replicate.report.write import VERDICTS, read_verdicts
-from replicate.site.sources import place
 from replicate.verdicts import Outcome, Verdict
 
 OUT_OF_REACH, NO_EXPERIMENT = "out of reach", "no experiment"

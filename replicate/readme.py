@@ -9,13 +9,12 @@ import pandas as pd
 from replicate.catalogue import Entry, catalogue
 from replicate.errors import UserError
 from replicate.papers import load_paper
-from replicate.papers.titles import with_titles
+from replicate.papers.titles import table_place, with_titles
 from replicate.records import write_atomic
 from replicate.report.index import counted_outcomes
 from replicate.report.table import markdown_table
 from replicate.report.wording import capital, cite
 from replicate.report.write import TABLE, VERDICTS, read_verdicts
-from replicate.site.sources import table_place
 from replicate.verdicts import Outcome
 
 

@@ -1,6 +1,8 @@
-"""The source documents by title: the papers' files call them by number."""
+"""Places in papers and source documents as a reader looks them up: the papers' files call the documents by number."""
 
 import re
+
+from replicate.papers.schema import Claim, Paper
 
 SOURCE_DOCUMENTS = {
     "000": "CNN convolution and channels",
@@ -23,3 +25,16 @@ def with_titles(text: str) -> str:
     """
     named = _NUMBERED.sub(lambda match: f'source document "{SOURCE_DOCUMENTS[match[1] or match[2]]}"', text)
     return re.sub(r"\bseed(?= documents?\b)", "source", _UNNAMED.sub("source document", named))
+
+
+def place(paper: Paper, claim: Claim) -> str:
+    """Where the claim stands: sections of source documents, or the table or figure with its numbers."""
+    if claim.where or claim.table is None:
+        return with_titles("; ".join(claim.where)).replace("source document ", "") or "text"
+    return table_place(paper, claim.table)
+
+
+def table_place(paper: Paper, table: str) -> str:
+    """The table as the paper numbers it; its name if the paper does not have it."""
+    known = paper.tables.get(table)
+    return with_titles(known.locator).replace("source document ", "") if known else table

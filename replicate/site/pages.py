@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from replicate.catalogue import Entry
 from replicate.papers import Claim, Paper
-from replicate.papers.titles import with_titles
+from replicate.papers.titles import place, table_place, with_titles
 from replicate.paths import data_files
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
@@ -23,7 +23,7 @@ from replicate.site.curves import curve_charts
 from replicate.site.dots import dot_charts
 from replicate.site.printed import printed_tables
 from replicate.site.provenance import MOST_RUNS, configurations, environment, run_table
-from replicate.site.sources import arxiv_ids, bibtex, place, table_place
+from replicate.site.sources import arxiv_ids, bibtex
 from replicate.verdicts import Outcome
 
 FOLDER = Path(__file__).parent

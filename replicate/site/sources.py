@@ -1,24 +1,10 @@
-"""Names that a reader of the site can look up: places in papers and source documents, citations in BibTeX."""
+"""What a reader of the site can look up elsewhere: arXiv and citations in BibTeX."""
 
 import re
 
-from replicate.papers import Claim, Paper
-from replicate.papers.titles import with_titles
+from replicate.papers import Paper
 
 _ARXIV = re.compile(r"\d{4}\.\d{4,5}")
-
-
-def place(paper: Paper, claim: Claim) -> str:
-    """Where the claim stands: sections of source documents, or the table or figure with its numbers."""
-    if claim.where or claim.table is None:
-        return with_titles("; ".join(claim.where)).replace("source document ", "") or "text"
-    return table_place(paper, claim.table)
-
-
-def table_place(paper: Paper, table: str) -> str:
-    """The table as the paper numbers it; its name if the paper does not have it."""
-    known = paper.tables.get(table)
-    return with_titles(known.locator).replace("source document ", "") if known else table
 
 
 def arxiv_ids(paper: Paper) -> list[str]:
