@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from replicate.answers import NO_EXPERIMENT, OUT_OF_REACH, Row, answers, as_text, said
-from replicate.catalogue import find
+from replicate.catalogue import catalogue, find
 from replicate.papers import load_paper, paper_ids
 from replicate.site import site_files
 from replicate.site.content import read_content
@@ -75,11 +75,13 @@ def test_a_claim_that_says_the_same_as_another_has_its_answer(rows: list[Row]) -
 
 
 def test_no_row_claims_an_experiment_that_does_not_ask(rows: list[Row]) -> None:
+    entries = {entry.name: entry for entry in catalogue()}
     for row in rows:
         claim = load_paper(row["paper"]).claim(row["claim"])
         assert (row["experiment"] is None) == (row["outcome"] in (OUT_OF_REACH, NO_EXPERIMENT))
         if row["experiment"]:
-            asked = {f"{find(row['experiment']).paper}/{name}" for name in find(row["experiment"]).body["claims"]}
+            entry = entries[row["experiment"]]
+            asked = {f"{entry.paper}/{name}" for name in entry.body["claims"]}
             assert asked & set(claim.same_as or (f"{row['paper']}/{row['claim']}",))
 
 
