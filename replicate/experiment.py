@@ -180,6 +180,13 @@ class Experiment:
         resolved = {name: self.run(name, 0) for name in chosen}
         return [with_seed(resolved[name], seed) for seed in (seeds or self.seeds) for name in chosen]
 
+    @cached_property
+    def _base(self) -> DictConfig:
+        """What a variant is merged into: without the list of variants, of which each merge would make a copy."""
+        base = OmegaConf.masked_copy(self._config, [key for key in self._config if key != "variants"])
+        OmegaConf.set_struct(base, True)
+        return opened(base)
+
     def _columns(self, variant: str, named: Sequence[str] | None) -> tuple[str, ...]:
         for column in named or ():
             if column not in self.settings.metrics:
@@ -197,7 +204,7 @@ class Experiment:
                 raise unknown(f"block in variant {variant} of {self.name}", str(key), BLOCKS)
         label = f"{self.name}, variant {variant}"
         try:
-            merged = cast(DictConfig, OmegaConf.merge(opened(self._config), overlay))
+            merged = cast(DictConfig, OmegaConf.merge(self._base, overlay))
             apply_overrides(merged, self._overrides)
             blocks = {key: OmegaConf.to_container(merged[key], resolve=True) for key in BLOCKS}
         except OmegaConfBaseException as error:
@@ -206,11 +213,10 @@ class Experiment:
 
 
 def opened(config: DictConfig) -> DictConfig:
-    """A copy in which variants may add keys to the free blocks; elsewhere an unknown key stays an error."""
-    copy: DictConfig = config.copy()
+    """Let variants add keys to the free blocks; elsewhere an unknown key stays an error."""
     for block in FREE_BLOCKS:
-        OmegaConf.set_struct(copy[block], False)
-    return copy
+        OmegaConf.set_struct(config[block], False)
+    return config
 
 
 def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:
