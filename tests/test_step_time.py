@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from replicate.errors import UserError
 from replicate.experiment import MachineConfig, Run, load_experiment
@@ -55,6 +56,22 @@ def test_steps_are_taken_by_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert taken[1::2] == [taken[1]] * (3 + WARM_UP)
     assert taken[0] != taken[1]
     assert all((m.value or 0) > 0 for m in outcome.measurements)
+
+
+def test_numbers_too_small_for_speed_are_zero_while_steps_are_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product: list[float] = []
+    step = Stepper.step
+
+    def noted(self: Stepper) -> None:
+        product.append(float(torch.tensor([1e-30]) * 1e-9))
+        step(self)
+
+    monkeypatch.setattr(Stepper, "step", noted)
+    measured(tmp_path, smoke("options.steps=1"))
+    assert set(product) == {0.0}
+    assert float(torch.tensor([1e-30]) * 1e-9) > 0  # afterwards everything is as it was
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ does besides, so that the ratio of their times can be compared with a published 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -82,10 +83,11 @@ def run(task: Task) -> Outcome:
     assert config.data is not None
     own, reference = (make_stepper(task, config, config.data, model) for model in models(config))
     torch.manual_seed(derived_seed(task.run.seed, "draws"))
-    for _ in range(WARM_UP):
-        own.step()
-        reference.step()
-    taken = [(own.seconds(), reference.seconds()) for _ in range(int(config.options["steps"]))]
+    with subnormals_as_zero():
+        for _ in range(WARM_UP):
+            own.step()
+            reference.step()
+        taken = [(own.seconds(), reference.seconds()) for _ in range(int(config.options["steps"]))]
     mine, other = (sum(times) / len(taken) for times in zip(*taken, strict=True))
     found = {"step_seconds": mine, "reference_step_seconds": other, "relative_step_time": mine / other}
     return Outcome(
@@ -93,6 +95,21 @@ def run(task: Task) -> Outcome:
         parameters=count_parameters(own.network),
         multiply_adds=count_network(config.model, config.data).multiply_adds,
     )
+
+
+@contextmanager
+def subnormals_as_zero() -> Iterator[None]:
+    """Calculate with 0 in place of numbers under 1.2e-38.
+
+    Networks that step on one batch know it by heart after some thirty steps, and gradients of blocks that had a turn
+    seldom get that small. A processor is forty times slower with such numbers (measured: 14 s for a step of 0.3 s), a
+    GPU is not, and no training with data meets them in numbers.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def models(config: RunConfig) -> tuple[dict[str, Any], dict[str, Any]]:
