@@ -21,8 +21,8 @@ def recipes_of(case: tuple[str, Run]) -> tuple[Stated, Recipe]:
     assert ours is not None
     assert ours.published is not None, "conf/recipe/*.yaml names the paper's recipe: `published: paper/recipe`"
     source, _, name = ours.published.partition("/")
-    assert source == paper
-    return load_paper(paper).recipes[name], ours
+    assert source == paper or declared(case, "the table quotes"), "another paper's network is trained by its own recipe"
+    return load_paper(source).recipes[name], ours
 
 
 def steps(recipe: Stated | Recipe, per_epoch: int) -> float | None:
@@ -53,7 +53,7 @@ def test_every_stated_number_is_followed(case: tuple[str, Run]) -> None:
     printed = {field: value for field, value in numbers.items() if isinstance(value, (int, float))}
     assert {field: getattr(ours, field) for field in printed} == printed
     wanted = steps(stated, per_epoch(case))
-    if wanted is not None:
+    if wanted is not None and not declared(case, f"after {ours.epochs:g} passes"):
         assert steps(ours, per_epoch(case)) == pytest.approx(wanted, rel=0.002)  # 60e4 iterations are 119.9 epochs
 
 
