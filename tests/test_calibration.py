@@ -112,7 +112,7 @@ def test_the_documents_table_is_the_commands_output(cell: tuple[str, str, int]) 
     kind, truth, seeds = cell
     cases = default_cases(calibration.observed_spread(PACKAGE.parent / "results"))
     case = next(case for case in cases if case.reduced().test[0].kind == kind)
-    rates = calibrate([case], [seeds], [truth], calibration.SWEEPS)
+    rates = calibration.simulated(case, truth, seeds, calibration.SWEEPS)
     [line] = table_of(markdown_table(calibration.in_words(rates)))[2:]
     assert line in table_of(DOCUMENT.read_text()), "results/ or the engine changed: run `replicate calibration`"
 
@@ -122,13 +122,20 @@ def test_the_document_has_every_cell_and_none_above_five_percent() -> None:
     head, _, *lines = table_of(DOCUMENT.read_text())
     assert len(lines) == len(default_cases(1.0)) * len(TRUTHS) * len(SEEDS)
     wrong = [float(line[head.index("wrong %")]) for line in lines]
-    assert max(wrong) <= 100 * stats.binom.isf(1e-4, calibration.SWEEPS, ALLOWED) / calibration.SWEEPS
+    sweeps = calibration.LONGER * calibration.SWEEPS  # of the lines that come near
+    assert max(wrong) <= 100 * stats.binom.isf(1e-4, sweeps, ALLOWED) / sweeps
     assert f"wrong decisions in the table is {max(wrong):.1f} %" in DOCUMENT.read_text()
     for line in lines:
         rates = {name: float(line[head.index(f"{name} %")]) for name in calibration.OUTCOMES}
         assert rates["reproduced"] + rates["contradicted"] + rates["undecided"] == pytest.approx(100, abs=0.11)
         allowed = rates["contradicted"] + (rates["reproduced"] if line[head.index("truth")] == "none" else 0)
         assert rates["wrong"] == pytest.approx(allowed, abs=0.11)
+
+
+def test_a_line_near_five_percent_is_simulated_longer() -> None:
+    near, far = (Case("preact", "bn_after_addition_hurts_imagenet", spread, uneven=5.0) for spread in (1.0, 0.001))
+    lines = [calibration.simulated(near, "none", 3, 100), calibration.simulated(far, "published", 3, 100)]
+    assert [int(line["sweeps"].iloc[0]) for line in lines] == [100 * calibration.LONGER, 100]
 
 
 def test_the_observed_spread_is_a_median_over_variants(tmp_path: Path) -> None:
