@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from replicate.data.augment import augmentation
+from replicate.data.epochs import Plan
 from replicate.data.resident import ResidentLoader
 from replicate.data.splits import ImageSet
 
@@ -48,9 +49,8 @@ def images_and_labels() -> tuple[Tensor, Tensor]:
 def resident() -> ResidentLoader:
     images, labels = images_and_labels()
     mean, std = (torch.tensor(values).view(3, 1, 1) * 255 for values in (MEAN, STD))
-    return ResidentLoader(
-        ImageSet(images, labels), BATCH, mean, std, augment=augmentation("pad4_crop_flip"), shuffle=True
-    )
+    plan, augment = Plan(IMAGES, BATCH), augmentation("pad4_crop_flip")
+    return ResidentLoader(ImageSet(images, labels), plan, mean, std, augment=augment, shuffle=True)
 
 
 def per_image() -> DataLoader[tuple[Tensor, int]]:

@@ -94,7 +94,7 @@ def our_trainer() -> Callable[[int], float]:
 
     def steps(count: int) -> float:
         clock = Clock()
-        module = Classification(network, recipe, 0, len(loader), observers=[clock])
+        module = Classification(network, recipe, 0, loader.plan, observers=[clock])
         make_trainer(task, config).fit(module, Stream(loader, count))
         return clock.images_per_second()
 

@@ -36,7 +36,7 @@ class Block(BaseModel):
 
 
 class TrainerConfig(Block):
-    """How the optimiser's arithmetic is done. `accumulate` batches make one step of the recipe's batch size."""
+    """How the optimiser's arithmetic is done. The recipe's batch goes through the network in `accumulate` parts."""
 
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
     accumulate: int = Field(1, ge=1)

@@ -19,7 +19,7 @@ STALE_AFTER = 120.0  # seconds without news after which a run no longer counts a
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `done` of `total` batches in epoch `epoch` of `epochs`, `images_per_second` lately."""
+    """Where a run stands: `done` of `total` steps in epoch `epoch` of `epochs`, `images_per_second` lately."""
 
     done: int
     total: int
@@ -27,7 +27,7 @@ class Progress:
     epochs: int
     images_per_second: float | None
     seconds: float  # since this sitting began
-    done_before: int  # batches of earlier sittings
+    done_before: int  # steps of earlier sittings
 
     @property
     def seconds_left(self) -> float | None:

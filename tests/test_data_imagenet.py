@@ -66,7 +66,7 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 def test_parts_of_the_folder(folder: Path) -> None:
     loaders = make_loaders(folder, validation=3)
     assert loaders.validation is not None
-    assert [loader.keys.count for loader in (loaders.train, loaders.validation, loaders.test)] == [12, 3, 6]
+    assert [loader.plan.images for loader in (loaders.train, loaders.validation, loaders.test)] == [12, 3, 6]
     images, labels = (torch.cat(tensors) for tensors in zip(*loaders.test, strict=True))
     assert images.shape == (6, 3, 32, 32)
     assert labels.tolist() == [0, 0, 1, 1, 2, 2]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from replicate.data import DataConfig, load
 from replicate.data.augment import AUGMENTATIONS, augmentation, mirror, scale_jitter, shifted_crops
-from replicate.data.epochs import Batch
+from replicate.data.epochs import Batch, Plan, training_plan
 from replicate.data.loaders import check_data, make_loaders
 from replicate.data.resident import ResidentLoader
 from replicate.data.splits import ImageSet
@@ -116,7 +116,8 @@ def image_set(count: int) -> ImageSet:
 def make_loader(count: int = 50, batch_size: int = 8, **options: Any) -> ResidentLoader:
     mean, std = torch.tensor([10.0, 120.0, 250.0]).view(3, 1, 1), torch.tensor([1.0, 60.0, 70.0]).view(3, 1, 1)
     defaults: dict[str, Any] = {"shuffle": True, "augment": augmentation("pad4_crop_flip"), "seed": 3}
-    return ResidentLoader(image_set(count), batch_size, mean, std, **defaults | options)
+    plan = options.pop("plan", Plan(count, batch_size))
+    return ResidentLoader(image_set(count), plan, mean, std, **defaults | options)
 
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
@@ -148,9 +149,49 @@ def test_an_epoch_shows_every_image_once() -> None:
 
 @pytest.mark.parametrize(("drop_last", "sizes"), [(False, [8] * 6 + [2]), (True, [8] * 6)])
 def test_last_batch(drop_last: bool, sizes: list[int]) -> None:
-    loader = make_loader(50, drop_last=drop_last)
+    loader = make_loader(50, plan=Plan(50, 8, drop_last=drop_last))
     assert [len(labels) for _, labels in loader] == sizes
     assert len(loader) == len(sizes)
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(50, 8), (48, 8), (43, 9), (17, 12), (100, 24)])
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+def test_parts_are_those_of_tensor_split(images: int, batch_size: int, parts: int) -> None:
+    plan, order = training_plan(images, batch_size, parts), torch.arange(images)
+    wanted = [part for batch in order.split(batch_size)[: plan.steps] for part in batch.tensor_split(parts)]
+    assert [order[plan.part(index)].tolist() for index in range(len(plan))] == [part.tolist() for part in wanted]
+    batches = [plan.batch(index // parts) for index in range(len(plan))]
+    shares = [len(part) * parts / batch for part, batch in zip(wanted, batches, strict=True)]
+    assert [plan.weight(index) for index in range(len(plan))] == pytest.approx(shares)
+    assert min(map(len, wanted)) > 1
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "parts", "steps"),
+    [
+        (17, 8, 1, 2),  # the last image is alone
+        (18, 8, 1, 3),
+        (19, 8, 2, 2),  # 3 images in 2 parts
+        (20, 8, 2, 3),
+        (19, 4, 4, 4),  # one image a part is what full batches have, none is too few
+        (20, 4, 4, 5),
+        (3, 1, 1, 3),
+    ],
+)
+def test_a_last_batch_without_statistics_is_dropped(images: int, batch_size: int, parts: int, steps: int) -> None:
+    assert training_plan(images, batch_size, parts).steps == steps
+
+
+def test_an_epoch_of_no_batch_is_refused() -> None:
+    with pytest.raises(UserError, match="7 training images are too few for a batch of 4 parts"):
+        training_plan(7, 16, 4)
+
+
+def test_parts_show_the_images_of_the_whole_batch_in_its_order() -> None:
+    whole, cut = make_loader(), make_loader(plan=training_plan(50, 8, 4))
+    assert len(cut) == 4 * 6  # the last batch has two images
+    labels = [torch.cat([labels for _, labels in list(cut)[4 * step : 4 * step + 4]]) for step in range(6)]
+    assert all(torch.equal(mine, yours) for mine, (_, yours) in zip(labels, whole, strict=False))
 
 
 def test_channels_last() -> None:
@@ -198,7 +239,7 @@ def test_seeds_and_batches_augment_differently() -> None:
     same_image = ImageSet(random_images(1, 3, 8, 8).repeat(32, 1, 1, 1), torch.zeros(32, dtype=torch.int64))
     mean, std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
     augment = augmentation("pad4_crop_flip")
-    loaders = [ResidentLoader(same_image, 16, mean, std, seed=seed, augment=augment) for seed in (0, 1)]
+    loaders = [ResidentLoader(same_image, Plan(32, 16), mean, std, seed=seed, augment=augment) for seed in (0, 1)]
     batches = [images for loader in loaders for images, _ in loader]
     assert not any(torch.equal(one, other) for one, other in pairwise(batches))
 

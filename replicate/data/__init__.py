@@ -1,7 +1,7 @@
 """Images: the bundled set, the public sets and ImageNet, in parts that are kept apart.
 
     splits = load(DataConfig(name="bundled", size=16))
-    loader = ResidentLoader(splits.train, 64, splits.mean, splits.std, seed=0, shuffle=True)   # replicate.data.resident
+    loader = ResidentLoader(splits.train, training_plan(len(splits.train), 64), splits.mean, splits.std, shuffle=True)
 
 torch is imported when images are asked for, not before.
 """

@@ -2,28 +2,85 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from torch import Tensor
+
+from replicate.errors import UserError
 
 Batch = tuple[Tensor, Tensor]
 """Normalised float32 images (n, c, h, w) and int64 labels (n,)."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which of an epoch's `images`, in the epoch's order, make which batch, and how batches are cut into `parts`.
+
+    Each batch, the smaller last one of an epoch too, is cut into nearly equal parts in order, as torch.tensor_split
+    cuts. The parts go through the network one by one and make one step: so an epoch has as many steps whatever
+    `parts` is, and no step reaches into the next epoch. A part is the plan's unit: `len` counts parts.
+    """
+
+    images: int
+    batch_size: int
+    parts: int = 1
+    drop_last: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch; a last one that is not full counts unless it is dropped."""
+        return self.images // self.batch_size if self.drop_last else -(-self.images // self.batch_size)
+
+    def __len__(self) -> int:
+        return self.steps * self.parts
+
+    def part(self, index: int) -> slice:
+        """The places in the epoch's order of the images in part `index` of the epoch."""
+        step, part = divmod(index, self.parts)
+        share, more = divmod(self.batch(step), self.parts)
+        start = step * self.batch_size + part * share + min(part, more)
+        return slice(start, start + share + (part < more))
+
+    def batch(self, step: int) -> int:
+        """Images in batch `step` of the epoch."""
+        return min(self.batch_size, self.images - step * self.batch_size)
+
+    def weight(self, index: int) -> float:
+        """What the mean loss of a part counts among the parts of its batch, on average 1."""
+        chosen = self.part(index)
+        return (chosen.stop - chosen.start) * self.parts / self.batch(index // self.parts)
+
+
+def training_plan(images: int, batch_size: int, parts: int = 1) -> Plan:
+    """The plan of a training; the last batch is dropped if a part of it had one image: that has no batch statistics.
+
+    Where the parts of full batches have no more, all must have one. Raises UserError when no batch is left.
+    """
+    fewest = (images % batch_size or batch_size) // parts
+    plan = Plan(images, batch_size, parts, drop_last=fewest < min(2, batch_size // parts))
+    if not plan.steps:
+        raise UserError(f"{images} training images are too few for a batch of {parts} parts of at least two")
+    return plan
+
+
 class ResumableLoader(ABC):
     """Iterates over the images once per epoch, in batches that depend on (seed, epoch, batch) and on nothing else.
+
+    What is called a batch here is what goes through the network at once: a part of the recipe's, where it has several.
 
     So a run that was interrupted after a batch continues with the very next one, from two integers. Call `set_epoch`
     or `load_state_dict` before each epoch. Lightning keeps the `state_dict` of such loaders in its checkpoints.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.epoch = 0
         self._position = 0  # batches handed out in this epoch
         self._start = 0  # where the next iteration begins; only a loaded state moves it
 
-    @abstractmethod
     def __len__(self) -> int:
         """Batches in an epoch."""
+        return len(self.plan)
 
     @abstractmethod
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
@@ -49,8 +106,3 @@ class ResumableLoader(ABC):
         epochs, batch = divmod(state["batch"], len(self))
         self.epoch = state["epoch"] + epochs
         self._position = self._start = batch
-
-
-def batch_count(images: int, batch_size: int, drop_last: bool) -> int:
-    """Batches in `images`; a last one that is not full counts unless it is dropped."""
-    return images // batch_size if drop_last else -(-images // batch_size)

@@ -17,7 +17,7 @@ from torchvision.datasets.folder import default_loader
 from torchvision.transforms import v2
 
 from replicate.data.config import DataConfig
-from replicate.data.epochs import Batch, ResumableLoader, batch_count
+from replicate.data.epochs import Batch, Plan, ResumableLoader, training_plan
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
     CHANNEL_STD,
@@ -89,30 +89,27 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
 class EpochBatches(Sampler[list[Key]]):
     """The keys of each batch of `epoch`, from batch `start` on."""
 
-    def __init__(self, count: int, batch_size: int, seed: int, shuffle: bool, drop_last: bool) -> None:
-        self.count, self.batch_size, self.seed = count, batch_size, seed
-        self.shuffle, self.drop_last = shuffle, drop_last
+    def __init__(self, plan: Plan, seed: int, shuffle: bool) -> None:
+        self.plan, self.seed, self.shuffle = plan, seed, shuffle
         self.epoch = self.start = 0
 
     def __len__(self) -> int:
-        return batch_count(self.count, self.batch_size, self.drop_last)
+        return len(self.plan)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch = self.epoch
-        order = permutation(self.count, self.seed, epoch) if self.shuffle else torch.arange(self.count)
-        for batch in list(torch.split(order, self.batch_size))[self.start : len(self)]:
-            yield [(epoch, index) for index in batch.tolist()]
+        epoch, count = self.epoch, self.plan.images
+        order = permutation(count, self.seed, epoch) if self.shuffle else torch.arange(count)
+        for batch in range(self.start, len(self)):
+            yield [(epoch, index) for index in order[self.plan.part(batch)].tolist()]
 
 
 class ImageFileLoader(ResumableLoader):
     """Batches of ImageFiles, prepared by `workers` processes (0: by this one). Tensors are on the CPU."""
 
-    def __init__(
-        self, images: ImageFiles, batch_size: int, *, shuffle: bool = False, drop_last: bool = False, workers: int = 0
-    ) -> None:
-        super().__init__()
+    def __init__(self, images: ImageFiles, plan: Plan, *, shuffle: bool = False, workers: int = 0) -> None:
+        super().__init__(plan)
         self.images = images
-        self.keys = EpochBatches(len(images), batch_size, images.seed, shuffle, drop_last)
+        self.keys = EpochBatches(plan, images.seed, shuffle)
         self.loader = DataLoader(
             images,
             batch_sampler=self.keys,
@@ -121,9 +118,6 @@ class ImageFileLoader(ResumableLoader):
             pin_memory=torch.cuda.is_available(),
             generator=generator(images.seed, "workers"),  # else the loader would draw from the global generator
         )
-
-    def __len__(self) -> int:
-        return len(self.keys)
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
         """The batches of `epoch` from number `start` on."""
@@ -171,12 +165,13 @@ class ImageNetLoaders(NamedTuple):
 
 
 def imagenet_loaders(
-    config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None
+    config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None, parts: int = 1
 ) -> ImageNetLoaders:
     """The loaders of an ImageNet folder; val/ is the test part, validation images come from train/.
 
-    Images are 3 x size x size (224), at test time test_size. `workers` processes decode, one per core for None. Raises
-    UserError for a folder that is not as expected.
+    Images are 3 x size x size (224), at test time test_size. Training batches come in `parts`, and no other batch is
+    larger than these. `workers` processes decode, one per core for None. Raises UserError for a folder that is not as
+    expected.
     """
     folder = imagenet_folder(config)
     (train, classes), (test, test_classes) = list_images(folder / "train"), list_images(folder / "val")
@@ -186,13 +181,14 @@ def imagenet_loaders(
     augment, plain = transforms(config)
     processes = workers if workers is not None else os.cpu_count() or 1
 
-    def loader(samples: list[Sample], index: Tensor, steps: Steps, **training: bool) -> ImageFileLoader:
+    def loader(samples: list[Sample], index: Tensor, steps: Steps, training: bool = False) -> ImageFileLoader:
         images = ImageFiles([samples[place] for place in index.tolist()], steps, seed)
-        return ImageFileLoader(images, batch_size, workers=processes, **training)
+        plain = Plan(len(images), batch_size // parts)
+        plan = training_plan(len(images), batch_size, parts) if training else plain
+        return ImageFileLoader(images, plan, shuffle=training, workers=processes)
 
-    lone = len(kept) % batch_size == 1  # one image has no batch statistics
     return ImageNetLoaders(
-        loader(train, kept, augment, shuffle=True, drop_last=lone),
+        loader(train, kept, augment, training=True),
         loader(train, split_off, plain) if config.validation else None,
         loader(test, used, plain),
         fingerprint(folder, [*train, *test]),

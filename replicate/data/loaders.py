@@ -9,6 +9,7 @@ import torch
 from replicate.data import IMAGENET, load
 from replicate.data.augment import augmentation
 from replicate.data.config import DataConfig
+from replicate.data.epochs import Plan, training_plan
 from replicate.data.resident import Batch, ResidentLoader
 from replicate.data.splits import ImageSet
 from replicate.training.stream import EpochLoader
@@ -40,32 +41,36 @@ def check_data(config: DataConfig) -> None:
 
 
 def make_loaders(
-    config: DataConfig, batch_size: int, seed: int, device: torch.device, channels_last: bool, workers: int = 0
+    config: DataConfig,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    channels_last: bool,
+    workers: int = 0,
+    parts: int = 1,
 ) -> Loaders:
     """Loaders whose order and augmentation follow from `seed`; sets in memory lie on `device`.
 
-    `workers` processes decode ImageNet's files.
+    Training batches come in `parts`. `workers` processes decode ImageNet's files.
     """
     if config.name == IMAGENET:
         from replicate.data.imagenet import imagenet_loaders
 
-        return Loaders(*imagenet_loaders(config, batch_size, seed=seed, workers=workers))
+        return Loaders(*imagenet_loaders(config, batch_size, seed=seed, workers=workers, parts=parts))
     splits = load(config)
 
     def evaluation(part: ImageSet) -> ResidentLoader:
-        return ResidentLoader(
-            part, EVALUATION_BATCH, splits.mean, splits.std, device=device, channels_last=channels_last
-        )
+        plan = Plan(len(part), EVALUATION_BATCH)
+        return ResidentLoader(part, plan, splits.mean, splits.std, device=device, channels_last=channels_last)
 
     train = ResidentLoader(
         splits.train,
-        batch_size,
+        training_plan(len(splits.train), batch_size, parts),
         splits.mean,
         splits.std,
         seed=seed,
         augment=augmentation(config.augmentation, config.size),
         shuffle=True,
-        drop_last=len(splits.train) % batch_size == 1,  # one image has no batch statistics
         device=device,
         channels_last=channels_last,
     )

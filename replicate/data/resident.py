@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from replicate.data.augment import AUGMENTATIONS, Augmentation
-from replicate.data.epochs import Batch, ResumableLoader, batch_count
+from replicate.data.epochs import Batch, Plan, ResumableLoader
 from replicate.data.random import generator, permutation
 from replicate.data.splits import ImageSet
 
@@ -23,32 +23,27 @@ class ResidentLoader(ResumableLoader):
     def __init__(
         self,
         data: ImageSet,
-        batch_size: int,
+        plan: Plan,
         mean: Tensor,
         std: Tensor,
         *,
         seed: int = 0,
         augment: Augmentation = AUGMENTATIONS["none"],
         shuffle: bool = False,
-        drop_last: bool = False,
         device: torch.device | str = "cpu",
         channels_last: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(plan)
         self.images, self.labels = data.images.to(device), data.labels.to(device)
         self.mean, self.std = mean.to(device), std.to(device)
-        self.batch_size, self.seed, self.augment = batch_size, seed, augment
-        self.shuffle, self.drop_last = shuffle, drop_last
+        self.seed, self.augment, self.shuffle = seed, augment, shuffle
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-
-    def __len__(self) -> int:
-        return batch_count(len(self.labels), self.batch_size, self.drop_last)
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
         """The batches of `epoch` from number `start` on."""
         order = self._order(epoch)
         for index in range(start, len(self)):
-            chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+            chosen = order[self.plan.part(index)]
             images = self.images.index_select(0, chosen)
             images = self.augment(images, generator(self.seed, "augmentation", epoch, index), self.mean)
             yield self._normalised(images), self.labels.index_select(0, chosen)

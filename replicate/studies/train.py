@@ -12,7 +12,7 @@ from replicate.errors import UserError
 from replicate.experiment import RunConfig
 from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
-from replicate.training.fit import Trained, fit, micro_batch
+from replicate.training.fit import Trained, check_parts, fit
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network, train_only
 from replicate.training.recipe import first_line
@@ -65,7 +65,7 @@ def check_training(config: RunConfig) -> None:
         with torch.device("meta"):
             train_only(build_network(config.model, config.data, "default", 0), config.recipe.trained)
     initialiser(config.recipe.init)
-    micro_batch(config.recipe, config.trainer)
+    check_parts(config.recipe, config.trainer)
     check_data(config.data)
 
 

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import nn
 
 from replicate.records import CHECKPOINT, set_aside, write_atomic
+from replicate.training.module import Classification
 
 WEIGHTS = "weights.pt"
 
@@ -72,13 +72,13 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 class Checkpoint:
-    """Saves after a batch when `seconds` have passed since the last save, and after the last: the test may be long."""
+    """Saves after a step when `seconds` have passed since the last save, and after the last: the test may be long."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self.path, self.seconds = folder / CHECKPOINT, seconds
         self.saved = time.monotonic()
 
-    def __call__(self, module: pl.LightningModule, done: int) -> None:
-        if done == module.trainer.num_training_batches or time.monotonic() - self.saved >= self.seconds:
+    def __call__(self, module: Classification, done: int) -> None:
+        if done == module.total_steps or time.monotonic() - self.saved >= self.seconds:
             module.trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()

@@ -24,7 +24,7 @@ from replicate.training.preemption import Preemption
 from replicate.training.recipe import Recipe
 from replicate.training.stream import Stream
 
-SPEED_WINDOW = 20  # batches over which images/s are averaged
+SPEED_WINDOW = 20  # steps over which images/s are averaged
 
 
 @dataclass(frozen=True)
@@ -46,26 +46,31 @@ def fit(task: Task) -> Trained:
     assert config.data is not None
     assert config.trainer is not None
     device = accelerator_device(task.machine.accelerator)
-    batch_size = micro_batch(config.recipe, config.trainer)
-    machine = task.machine
+    machine, parts = task.machine, config.trainer.accumulate
+    check_parts(config.recipe, config.trainer)
     loaders = make_loaders(
-        config.data, batch_size, task.run.seed, device, machine.channels_last, machine.loader_workers
+        config.data,
+        config.recipe.batch_size,
+        task.run.seed,
+        device,
+        machine.channels_last,
+        machine.loader_workers,
+        parts,
     )
     network = build_network(config.model, config.data, config.recipe.init, task.run.seed)
     train_only(network, config.recipe.trained)
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    watch, preemption = Watch(task, batch_size), Preemption(task.folder / CHECKPOINT)
+    watch, preemption = Watch(task, config.recipe.batch_size), Preemption(task.folder / CHECKPOINT)
     module = Classification(
         torch.compile(network) if machine.compile else network,  # type: ignore[arg-type]
         config.recipe,
         task.run.seed,
-        len(loaders.train),
-        config.trainer.accumulate,
+        loaders.train.plan,
         loaders.validation,
         observers=(watch, Checkpoint(task.folder, machine.checkpoint_seconds), preemption),
     )
-    stream = Stream(loaders.train, module.recipe.total_steps(module.steps_per_epoch) * config.trainer.accumulate)
+    stream = Stream(loaders.train, config.recipe.total_steps(loaders.train.plan.steps) * parts)
     with quiet_lightning():
         trainer = make_trainer(task, config.trainer)
         with preemption:
@@ -76,15 +81,13 @@ def fit(task: Task) -> Trained:
     save_weights(network, task.folder)
     scores = {f"test_{name}": value for name, value in module.rates().items()}
     found = measurements(module.history, scores, data_shape(config.data).classes)
-    return Trained(network, found, module.diverged, watch.speed(), loaders.checksum, module.steps_per_epoch)
+    return Trained(network, found, module.diverged, watch.speed(), loaders.checksum, loaders.train.plan.steps)
 
 
-def micro_batch(recipe: Recipe, trainer: TrainerConfig) -> int:
-    """Images of one forward pass. Raises UserError when accumulation does not divide the recipe's batch."""
-    size, rest = divmod(recipe.batch_size, trainer.accumulate)
-    if rest:
+def check_parts(recipe: Recipe, trainer: TrainerConfig) -> None:
+    """Raise UserError when accumulation does not divide the recipe's batch."""
+    if recipe.batch_size % trainer.accumulate:
         raise UserError(f"a batch of {recipe.batch_size} cannot be accumulated in {trainer.accumulate} equal parts")
-    return size
 
 
 def accelerator_device(accelerator: str) -> torch.device:
@@ -117,7 +120,7 @@ class Watch:
     def __init__(self, task: Task, batch_size: int) -> None:
         self.task, self.batch_size = task, batch_size
         self.began = self.window = time.monotonic()
-        self.before: int | None = None  # batches of earlier sittings
+        self.before: int | None = None  # steps of earlier sittings
         self.marks: list[float] = []
 
     def __call__(self, module: Classification, done: int) -> None:
@@ -126,10 +129,10 @@ class Watch:
             now = time.monotonic()
             self.marks.append(SPEED_WINDOW * self.batch_size / (now - self.window))
             self.window = now
-        total = int(module.trainer.num_training_batches)
+        total = module.total_steps
         if done % SPEED_WINDOW == 0 or done == total:
             self.task.report(self.progress(done, total, module))
-        if done % module.batches_per_epoch == 0:
+        if done % module.plan.steps == 0:
             self.task.tracker.log(len(module.history), {**module.history[-1], "images_per_second": self.speed()})
 
     def progress(self, done: int, total: int, module: Classification) -> Progress:
@@ -137,7 +140,7 @@ class Watch:
             done=done,
             total=total,
             epoch=len(module.history),
-            epochs=-(-total // module.batches_per_epoch),
+            epochs=-(-total // module.plan.steps),
             images_per_second=self.marks[-1] if self.marks else None,
             seconds=time.monotonic() - self.began,
             done_before=self.before or 0,

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from replicate.data.epochs import Plan
 from replicate.data.random import derived_seed
 from replicate.models.auxiliary import AuxOutput
 from replicate.training.optimizers import make_optimizer
@@ -16,8 +17,9 @@ from replicate.training.recipe import Recipe
 
 Batch = tuple[Tensor, Tensor]
 Observer = Callable[["Classification", int], None]
-"""Called after each batch with the module and the number of batches done. Lightning calls its own callbacks before the
-module has closed the epoch, when a checkpoint would miss the epoch's row."""
+"""Called after each step with the module and the number of steps done: between two parts of a step, a checkpoint would
+lose the gradient of those that are done. Lightning calls its own callbacks before the module has closed the epoch, when
+a checkpoint would miss the epoch's row."""
 WARMUP_CHECK = 20  # steps between looks at the training error, each of which waits for the device
 
 
@@ -37,7 +39,8 @@ class Classification(pl.LightningModule):
 
     Lightning sees the whole training as one stream of batches, so a batch's index is its place in the training.
     Before every batch torch's generator is seeded from (seed, index): dropout and stochastic depth then need no saved
-    state to resume exactly, anywhere.
+    state to resume exactly, anywhere. Where `plan` cuts the recipe's batches, Lightning's batches are their parts, and
+    each part's loss is weighted so that a step follows the mean gradient over the recipe's batch.
     """
 
     def __init__(
@@ -45,14 +48,13 @@ class Classification(pl.LightningModule):
         network: nn.Module,
         recipe: Recipe,
         seed: int,
-        batches_per_epoch: int,
-        accumulate: int = 1,
+        plan: Plan,
         validation: Iterable[Batch] | None = None,
         observers: Sequence["Observer"] = (),
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.seed = network, recipe, seed
-        self.batches_per_epoch, self.accumulate = batches_per_epoch, accumulate
+        self.plan, self.accumulate = plan, plan.parts
         self.validation, self.observers = validation, observers
         self.history: list[dict[str, float]] = []
         self.warming = recipe.warmup.until_train_error is not None
@@ -66,15 +68,16 @@ class Classification(pl.LightningModule):
         return make_optimizer(self.network, self.recipe)
 
     @property
-    def steps_per_epoch(self) -> int:
-        return -(-self.batches_per_epoch // self.accumulate)
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return int(self.trainer.num_training_batches) // self.accumulate
 
     def learning_rate(self, index: int) -> float:
         """The rate for the batch at `index`."""
         warmup = self.recipe.warmup
         if self.warming and warmup.lr is not None:
             return warmup.lr
-        return self.recipe.learning_rate(index // self.accumulate, self.steps_per_epoch)
+        return self.recipe.learning_rate(index // self.accumulate, self.plan.steps)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         seed_generators(derived_seed(self.seed, "step", batch_idx), self.device)
@@ -95,13 +98,15 @@ class Classification(pl.LightningModule):
             weight = float(self.network.auxiliary_weight)  # type: ignore[arg-type]  # of every network with such heads
             for head in outputs.auxiliary:
                 loss = loss + weight * F.cross_entropy(head, labels, label_smoothing=smoothing)
-        return loss
+        return loss * self.plan.weight(batch_idx % len(self.plan))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        done = batch_idx + 1
-        if self.warming and done % (WARMUP_CHECK * self.accumulate) == 0:
+        done, more = divmod(batch_idx + 1, self.accumulate)
+        if more:
+            return
+        if self.warming and done % WARMUP_CHECK == 0:
             self.warming = self.batch_error() >= (self.recipe.warmup.until_train_error or 0)
-        if done % self.batches_per_epoch == 0:
+        if done % self.plan.steps == 0:
             self.end_epoch()
         for observe in self.observers:
             observe(self, done)

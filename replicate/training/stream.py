@@ -5,9 +5,13 @@ from typing import Protocol
 
 from torch import Tensor
 
+from replicate.data.epochs import Plan
+
 
 class EpochLoader(Protocol):
-    """A loader whose batches follow from (seed, epoch, batch) alone."""
+    """A loader whose batches follow from (seed, epoch, batch) alone; `plan` says how large they are."""
+
+    plan: Plan
 
     def __len__(self) -> int: ...
 
