@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
 from torchvision.transforms import v2
 
 from replicate.data import DataConfig
 from replicate.data.config import Normalisation
-from replicate.data.imagenet import ImageNetLoaders, imagenet_folder, imagenet_loaders, transforms
+from replicate.data.imagenet import ImageNetLoaders, imagenet_loaders, transforms
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
     CHANNEL_STD,
@@ -23,27 +22,16 @@ from replicate.data.imagenet_augment import (
     centre_crop,
     ten_crop,
 )
+from replicate.data.imagenet_files import imagenet_root
 from replicate.data.loaders import check_data
 from replicate.data.loaders import make_loaders as open_loaders
 from replicate.errors import UserError
-
-CLASSES = ("n01440764", "n01443537", "n01484850")
+from tests.imagenet import CLASSES, epoch_of, same, write_folder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three classes of five training and two test images, wide and tall; each class has its own colour."""
-    root = tmp_path_factory.mktemp("imagenet")
-    noise = np.random.default_rng(0)
-    for part, count in (("train", 5), ("val", 2)):
-        for label, name in enumerate(CLASSES):
-            (root / part / name).mkdir(parents=True)
-            for index in range(count):
-                shape = (40, 56, 3) if index % 2 else (56, 40, 3)
-                image = noise.integers(0, 60, shape, dtype=np.uint8)
-                image[:, :, label] += 180
-                Image.fromarray(image).save(root / part / name / f"{name}_{index}.JPEG")
-    return root
+    return write_folder(tmp_path_factory.mktemp("imagenet"))
 
 
 def make_loaders(folder: Path, seed: int = 0, workers: int = 0, validation: int = 0) -> ImageNetLoaders:
@@ -51,16 +39,6 @@ def make_loaders(folder: Path, seed: int = 0, workers: int = 0, validation: int 
         name="imagenet", root=str(folder), size=32, augmentation="scale_aspect_colour", validation=validation
     )
     return imagenet_loaders(config, 4, seed=seed, workers=workers)
-
-
-def epoch_of(loaders: ImageNetLoaders, epoch: int = 0, batch: int = 0) -> list[Tensor]:
-    """Images and labels of each batch, one after the other."""
-    loaders.train.load_state_dict({"epoch": epoch, "batch": batch})
-    return [tensor for images_and_labels in loaders.train for tensor in images_and_labels]
-
-
-def same(one: list[Tensor], other: list[Tensor]) -> bool:
-    return len(one) == len(other) and all(map(torch.equal, one, other))
 
 
 def test_parts_of_the_folder(folder: Path) -> None:
@@ -216,18 +194,18 @@ def test_crops_that_do_not_fit_are_refused() -> None:
 def test_folder_must_be_named_and_laid_out(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REPLICATE_IMAGENET", raising=False)
     with pytest.raises(UserError, match=r"no ImageNet folder is named: set data\.root \(or REPLICATE_IMAGENET\)"):
-        imagenet_folder(DataConfig(name="imagenet"))
+        imagenet_root(DataConfig(name="imagenet"))
     monkeypatch.setenv("REPLICATE_IMAGENET", str(folder))
-    assert imagenet_folder(DataConfig(name="imagenet")) == folder
-    with pytest.raises(UserError, match=rf"{tmp_path} has no folder train: set data\.root"):
-        imagenet_folder(DataConfig(name="imagenet", root=str(tmp_path)))
+    assert imagenet_root(DataConfig(name="imagenet")) == folder
+    with pytest.raises(UserError, match=rf"{tmp_path} has no folder train and no shards train-0+\.tar: set data"):
+        imagenet_root(DataConfig(name="imagenet", root=str(tmp_path)))
 
 
 def test_class_folders_must_agree(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     shutil.rmtree(copy / "val" / CLASSES[1])
-    with pytest.raises(UserError, match=r"same class folders in train \(3 found\) and val \(2\)"):
+    with pytest.raises(UserError, match=r"in train \(3 found, .*\) and val \(2 found, from n01440764 to n01484850\)"):
         make_loaders(copy)
     shutil.rmtree(copy / "val")
     (copy / "val").mkdir()

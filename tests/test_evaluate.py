@@ -338,7 +338,7 @@ def test_another_number_of_classes_is_refused(folder: Path, tmp_path: Path) -> N
     with pytest.raises(UserError, match="has 1 classes and the network 1000"):
         stream.make_feed(data, read_options(config.options), CLASSES, workers=0)
     with pytest.raises(UserError, match="no folder val"):
-        stream.validation_folder(data.model_copy(update={"root": str(place)}))
+        stream.make_feed(data.model_copy(update={"root": str(place)}), read_options(config.options), CLASSES, workers=0)
 
 
 def test_a_damaged_state_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,19 +1,14 @@
-"""ImageNet from a folder of JPEG files, decoded by DataLoader workers; the same images in the same order on any number.
+"""ImageNet from folders or tar shards, decoded by worker processes; the same images in the same order on any number."""
 
-Expected: ROOT/train/<class>/*.JPEG and ROOT/val/<class>/*.JPEG, the classes being WordNet names (n01440764, ...).
-"""
-
-import hashlib
+import io
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.datasets import ImageFolder
-from torchvision.datasets.folder import default_loader
 from torchvision.transforms import v2
 
 from replicate.data.config import DataConfig
@@ -26,43 +21,25 @@ from replicate.data.imagenet_augment import (
     centre_crop,
     ten_crop,
 )
+from replicate.data.imagenet_files import check_classes, fingerprint, imagenet_root, labels_of, list_images
 from replicate.data.random import derived_seed, generator, permutation
+from replicate.data.shards import Sample, read
 from replicate.data.splits import cut_test, cut_training
 from replicate.errors import UserError
 
 CROP = 224
-Sample = tuple[str, int]
-"""A file and its label."""
 Key = tuple[int, int]
 """An epoch and the place of an image in its part."""
 
 
-def imagenet_folder(config: DataConfig) -> Path:
-    """`data.root`, else the environment's REPLICATE_IMAGENET. Raises UserError unless train/ and val/ are in it."""
-    root = config.root or os.environ.get("REPLICATE_IMAGENET")
-    wanted = "set data.root (or REPLICATE_IMAGENET) to a folder with train/<class>/*.JPEG and val/<class>/*.JPEG"
-    if not root:
-        raise UserError(f"no ImageNet folder is named: {wanted}")
-    folder = Path(root).expanduser()
-    for part in ("train", "val"):
-        if not (folder / part).is_dir():
-            raise UserError(f"{folder} has no folder {part}: {wanted}")
-    return folder
-
-
-def list_images(folder: Path) -> tuple[list[Sample], list[str]]:
-    """The files of one part with their labels, sorted by class and name, and the classes. Raises UserError."""
+def decode(sample: Sample) -> Image.Image:
+    """The image as RGB. Raises UserError when it is missing or damaged."""
+    data = read(sample)
     try:
-        found = ImageFolder(folder)
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} is not laid out as <class>/*.JPEG: {error}") from error
-    return found.samples, found.classes
-
-
-def fingerprint(folder: Path, samples: list[Sample]) -> str:
-    """SHA-256 over the names and sizes of the files: reading all of ImageNet for it would take an hour."""
-    lines = (f"{Path(path).relative_to(folder).as_posix()} {os.path.getsize(path)}\n" for path, _ in samples)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise UserError(f"image {sample.name} is damaged: {error}") from error
 
 
 class ImageFiles(Dataset[tuple[Tensor, int]]):
@@ -80,10 +57,10 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, key: Key) -> tuple[Tensor, int]:
         epoch, index = key
-        path, label = self.samples[index]
+        sample = self.samples[index]
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(derived_seed(self.seed, "augmentation", epoch, index))
-            return self.transform(default_loader(path)), label
+            return self.transform(decode(sample)), sample.label
 
 
 class EpochBatches(Sampler[list[Key]]):
@@ -144,19 +121,8 @@ def transforms(config: DataConfig) -> tuple[Steps, Steps]:
     return [*augment, normalise(config)], [*plain, normalise(config)]
 
 
-def labels_of(samples: list[Sample]) -> Tensor:
-    """The labels alone: int64 (n,)."""
-    return torch.tensor([label for _, label in samples])
-
-
-def check_classes(train: list[str], val: list[str]) -> None:
-    """Raise UserError unless both parts have the same classes: their order gives the labels."""
-    if train != val:
-        raise UserError(f"ImageNet needs the same class folders in train ({len(train)} found) and val ({len(val)})")
-
-
 class ImageNetLoaders(NamedTuple):
-    """Loaders of the training, validation and test images, and the fingerprint of the folder."""
+    """Loaders of the training, validation and test images, and the fingerprint of the files."""
 
     train: ImageFileLoader
     validation: ImageFileLoader | None
@@ -167,14 +133,14 @@ class ImageNetLoaders(NamedTuple):
 def imagenet_loaders(
     config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None, parts: int = 1
 ) -> ImageNetLoaders:
-    """The loaders of an ImageNet folder; val/ is the test part, validation images come from train/.
+    """The loaders of an ImageNet folder; val is the test part, validation images come from train.
 
     Images are 3 x size x size (224), at test time test_size. Training batches come in `parts`, and no other batch is
     larger than these. `workers` processes decode, one per core for None. Raises UserError for a folder that is not as
     expected.
     """
-    folder = imagenet_folder(config)
-    (train, classes), (test, test_classes) = list_images(folder / "train"), list_images(folder / "val")
+    folder = imagenet_root(config)
+    (train, classes), (test, test_classes) = list_images(folder, "train"), list_images(folder, "val")
     check_classes(classes, test_classes)
     kept, split_off = cut_training(labels_of(train), config, len(classes))
     used = cut_test(labels_of(test), config, len(classes))

@@ -31,9 +31,10 @@ class Loaders:
 def check_data(config: DataConfig) -> None:
     """Read the data once, of ImageNet the folder's layout. Raises UserError if they are missing or damaged."""
     if config.name == IMAGENET:
-        from replicate.data.imagenet import imagenet_folder, transforms  # imports torchvision
+        from replicate.data.imagenet import transforms  # imports torchvision
+        from replicate.data.imagenet_files import imagenet_root
 
-        imagenet_folder(config)
+        imagenet_root(config)
         transforms(config)
     else:
         augmentation(config.augmentation, config.size)

@@ -3,9 +3,7 @@
 A batch is a function of its number alone, so that an evaluation can go on where it stopped.
 """
 
-import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol as Interface
 
 import torch
@@ -16,8 +14,9 @@ from torchvision.transforms import v2
 
 from replicate.data import IMAGENET, load
 from replicate.data.config import DataConfig
-from replicate.data.imagenet import ImageFiles, Key, fingerprint, labels_of, list_images, normalise
+from replicate.data.imagenet import ImageFiles, Key, normalise
 from replicate.data.imagenet_augment import to_float
+from replicate.data.imagenet_files import fingerprint, imagenet_root, labels_of, list_images
 from replicate.data.images import resize
 from replicate.data.splits import cut_test
 from replicate.errors import UserError
@@ -27,6 +26,7 @@ from replicate.evaluation.views import views
 
 BATCH = 250  # images in memory
 FILE_BATCH = 32  # images of a folder, each with all of its views
+PART = "val"  # of ImageNet, whose test labels were never published
 
 
 class Feed(Interface):
@@ -93,20 +93,20 @@ class EveryView(nn.Module):
 
 
 class FolderFeed:
-    """ROOT/val/<class>/*.JPEG, decoded by worker processes."""
+    """The images of ROOT/val or of the shards of val, decoded by worker processes."""
 
     def __init__(self, data: DataConfig, protocols: Sequence[Protocol], classes: int, workers: int) -> None:
-        folder = validation_folder(data)
-        samples, names = list_images(folder)
+        root = imagenet_root(data, [PART])
+        samples, names = list_images(root, PART)
         if len(names) != classes:
             raise UserError(
-                f"{folder} has {len(names)} classes and the network {classes}: a label is a class's place among all"
+                f"{root} has {len(names)} classes and the network {classes}: a label is a class's place among all"
             )
         kept = cut_test(labels_of(samples), data, classes)
         chosen = [samples[place] for place in kept.tolist()]
         self.protocols, self.workers = protocols, workers
         self.images = ImageFiles(chosen, [EveryView(data, protocols)], seed=0)
-        self.checksum = fingerprint(folder, chosen)
+        self.checksum = fingerprint(root / PART, chosen)
 
     def __len__(self) -> int:
         return -(-len(self.images) // FILE_BATCH)
@@ -138,14 +138,3 @@ def grouped(seen: Sequence[Tensor]) -> Slot:
     for place, image in enumerate(seen):
         places.setdefault(image.shape, []).append(place)
     return [(torch.tensor(group), torch.stack([seen[place] for place in group])) for group in places.values()]
-
-
-def validation_folder(data: DataConfig) -> Path:
-    """val/ in data.root, else in the environment's REPLICATE_IMAGENET. Raises UserError if there is none."""
-    root = data.root or os.environ.get("REPLICATE_IMAGENET")
-    if not root:
-        raise UserError("no ImageNet folder is named: set data.root (or REPLICATE_IMAGENET) to one with val/<class>/*")
-    folder = Path(root).expanduser() / "val"
-    if not folder.is_dir():
-        raise UserError(f"{folder.parent} has no folder val: set data.root to a folder with val/<class>/*.JPEG")
-    return folder

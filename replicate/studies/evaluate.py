@@ -11,13 +11,14 @@ from dataclasses import replace
 from torch import nn
 
 from replicate.data import IMAGENET
+from replicate.data.imagenet_files import imagenet_root
 from replicate.data.loaders import check_data
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError
 from replicate.evaluation.dense import fully_convolutional
 from replicate.evaluation.protocol import Evaluation, read_options
 from replicate.evaluation.score import FILE, Network, Tallies, add_batch, batch_answer, load_tallies, save_tallies
-from replicate.evaluation.stream import Feed, make_feed, validation_folder
+from replicate.evaluation.stream import PART, Feed, make_feed
 from replicate.experiment import RunConfig
 from replicate.progress import Progress
 from replicate.records import Measurement, Status
@@ -34,7 +35,7 @@ def check(config: RunConfig) -> None:
     evaluation = read_options(config.options)
     assert config.data is not None
     if config.data.name == IMAGENET:
-        validation_folder(config.data)
+        imagenet_root(config.data, [PART])
     else:
         check_data(config.data)
     if not needs_training(config, evaluation):
