@@ -183,7 +183,7 @@ class Experiment:
     @cached_property
     def _base(self) -> DictConfig:
         """What a variant is merged into: without the list of variants, of which each merge would make a copy."""
-        base = OmegaConf.masked_copy(self._config, [key for key in self._config if key != "variants"])
+        base = OmegaConf.masked_copy(self._config, [str(key) for key in self._config if key != "variants"])
         OmegaConf.set_struct(base, True)
         return opened(base)
 
