@@ -21,7 +21,7 @@ TEXT = """# Calibration
 
 How often are the verdicts wrong? `replicate calibration` simulates {sweeps:,} sweeps for each line of the table below,
 of which the truth is known, and gives them to the code that judges the real ones. A line that comes near 5 % of wrong
-decisions is simulated with {longer:,} more. It writes this page; equal numbers come out every time.
+decisions is simulated over {longer:,}. It writes this page; equal numbers come out every time.
 
 - **truth**: `published`: the paper's own numbers are the true means; `half`: the effect is half as large; `none`:
   neither answer is right (for an order or a trend all rows are alike; for equality, ratio and growth the truth sits on
