@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 
 from replicate.data import DataConfig
 from replicate.data.config import Normalisation
-from replicate.data.imagenet import ImageNetLoaders, imagenet_loaders, transforms
+from replicate.data.imagenet import ImageNetLoaders, decode, imagenet_loaders, transforms
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
     CHANNEL_STD,
@@ -22,10 +22,13 @@ from replicate.data.imagenet_augment import (
     centre_crop,
     ten_crop,
 )
-from replicate.data.imagenet_files import imagenet_root
+from replicate.data.imagenet_files import imagenet_root, list_images
 from replicate.data.loaders import check_data
 from replicate.data.loaders import make_loaders as open_loaders
 from replicate.errors import UserError
+from replicate.launch import run_experiment
+from replicate.progress import describe, read_progress
+from replicate.records import RunStore
 from tests.imagenet import CLASSES, epoch_of, same, write_folder
 
 
@@ -159,6 +162,44 @@ def test_lighting_moves_all_pixels_along_the_principal_components() -> None:
 def test_normalisations(normalisation: Normalisation, grey: float) -> None:
     _, plain = transforms(DataConfig(name="imagenet", normalisation=normalisation))
     assert plain[-1](torch.full((3, 2, 2), 0.5))[0, 0, 0].item() == pytest.approx(grey, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(IMAGENET_AUGMENTATIONS.keys() - {"inception"}))
+def test_augmentations_of_torchvisions_images_are_those_of_pillows(folder: Path, name: str) -> None:
+    """But for the resize's rounding: each draws the same crop, mirror and colours."""
+    [*_, image], _ = list_images(folder, "train")
+    crops = []
+    for decoder in (None, "torchvision"):
+        torch.manual_seed(3)
+        crops.append(v2.Compose(IMAGENET_AUGMENTATIONS[name].steps(48))(decode(image, decoder)))
+    assert (crops[0] - crops[1]).abs().mean() < 0.01
+
+
+def test_torchvisions_decoder_differs_by_the_rounding_of_the_resize(folder: Path) -> None:
+    fields = {"name": "imagenet", "root": str(folder), "size": 32, "normalisation": "unit"}
+    plain, fast = (
+        imagenet_loaders(DataConfig.model_validate({**fields, "decoder": decoder}), 4, workers=0)
+        for decoder in (None, "torchvision")
+    )
+    for (images, labels), (others, same_labels) in zip(plain.test, fast.test, strict=True):
+        assert torch.equal(labels, same_labels)
+        assert 0 < (images - others).abs().max() < 1.5 / 255
+    with pytest.raises(UserError, match=r"box filter, which only Pillow has: data\.decoder=null"):
+        transforms(DataConfig(name="imagenet", decoder="torchvision", augmentation="inception"))
+
+
+def test_a_run_tells_and_records_its_images_per_second(folder: Path, workdir: Path) -> None:
+    """21 batches: the speed is told for every 20."""
+    data = {"name": "imagenet", "root": folder, "size": 32, "augmentation": "scale_aspect", "decoder": "torchvision"}
+    words = [f"data.{key}={value}" for key, value in {**data, "train_images": "null", "test_images": "null"}.items()]
+    words += ["recipe.batch_size=2", "recipe.epochs=3", "scale=smoke", "launcher=inline", "variant=A"]
+    sweep = run_experiment("resnet_shortcuts", words, quiet=True)
+    [run], [record] = sweep.runs, sweep.records
+    progress = read_progress(RunStore(sweep.experiment.runs_dir).folder(run.id))
+    assert record.timing.images_per_second
+    assert record.config["data"]["decoder"] == "torchvision"
+    assert progress is not None
+    assert f"{progress.images_per_second:.0f} images/s" in describe(progress)
 
 
 def test_mean_image_is_refused() -> None:

@@ -215,6 +215,8 @@ def test_an_image_that_is_missing_or_damaged_is_told_in_a_line(folder: Path, sha
         with pytest.raises(UserError) as error:
             decode(image)
         assert said in str(error.value)
+    with pytest.raises(UserError, match="is damaged"):
+        decode(flat[2], "torchvision")
 
 
 def test_a_part_may_come_in_shards_and_the_other_in_folders_only_under_one_naming_of_classes(

@@ -38,6 +38,8 @@ class DataConfig(BaseModel):
     """ImageNet only: side of the centre crop at test time (320 in He et al. 2016); None is `size`."""
     test_crops: Literal[1, 10] | None = None
     """ImageNet only: 10 averages the softmax over corners and centre, each also mirrored; None is the centre alone."""
+    decoder: Literal["torchvision"] | None = None
+    """ImageNet only: who decodes and resizes; None is Pillow. Part of identity, since resized pixels round apart."""
 
     @field_validator("name")
     @classmethod
@@ -56,7 +58,7 @@ class DataConfig(BaseModel):
     @model_validator(mode="after")
     def _no_stray_option(self) -> Self:
         owners = dict.fromkeys(("channels", "classes"), "synthetic")
-        owners |= dict.fromkeys(("test_resize", "test_size", "test_crops"), "imagenet")
+        owners |= dict.fromkeys(("test_resize", "test_size", "test_crops", "decoder"), "imagenet")
         for option, owner in owners.items():
             if getattr(self, option) is not None and self.name != owner:
                 raise UserError(f"data.{option} is an option of data set {owner}, not of {self.name}")

@@ -2,13 +2,14 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
 from replicate.data.config import DataConfig
@@ -32,13 +33,24 @@ Key = tuple[int, int]
 """An epoch and the place of an image in its part."""
 
 
-def decode(sample: Sample) -> Image.Image:
-    """The image as RGB. Raises UserError when it is missing or damaged."""
+def pillow(data: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.convert("RGB")
+
+
+def torchvision(data: bytes) -> Tensor:
+    return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
+
+
+DECODERS: dict[str | None, Callable[[bytes], Image.Image | Tensor]] = {None: pillow, "torchvision": torchvision}
+
+
+def decode(sample: Sample, decoder: str | None = None) -> Image.Image | Tensor:
+    """The image as RGB: of Pillow's, or uint8 (3, h, w). Raises UserError when it is missing or damaged."""
     data = read(sample)
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError) as error:
+        return DECODERS[decoder](data)
+    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
         raise UserError(f"image {sample.name} is damaged: {error}") from error
 
 
@@ -49,8 +61,8 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
     which worker draws; the process's own generator is left as it was.
     """
 
-    def __init__(self, samples: list[Sample], steps: Steps, seed: int) -> None:
-        self.samples, self.transform, self.seed = samples, v2.Compose(steps), seed
+    def __init__(self, samples: list[Sample], steps: Steps, seed: int, decoder: str | None = None) -> None:
+        self.samples, self.transform, self.seed, self.decoder = samples, v2.Compose(steps), seed, decoder
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -60,7 +72,7 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
         sample = self.samples[index]
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(derived_seed(self.seed, "augmentation", epoch, index))
-            return self.transform(decode(sample)), sample.label
+            return self.transform(decode(sample, self.decoder)), sample.label
 
 
 class EpochBatches(Sampler[list[Key]]):
@@ -115,6 +127,10 @@ def normalise(config: DataConfig) -> v2.Normalize:
 def transforms(config: DataConfig) -> tuple[Steps, Steps]:
     """The steps of training and of test images, normalised."""
     size = config.size or CROP
+    if config.decoder is not None and config.augmentation == "inception":
+        raise UserError(
+            "augmentation inception also resizes with a box filter, which only Pillow has: data.decoder=null"
+        )
     augment = IMAGENET_AUGMENTATIONS[config.augmentation].steps(size)
     test = ten_crop if config.test_crops == 10 else centre_crop
     plain = test(config.test_size or size, config.test_resize)
@@ -148,9 +164,9 @@ def imagenet_loaders(
     processes = workers if workers is not None else os.cpu_count() or 1
 
     def loader(samples: list[Sample], index: Tensor, steps: Steps, training: bool = False) -> ImageFileLoader:
-        images = ImageFiles([samples[place] for place in index.tolist()], steps, seed)
-        plain = Plan(len(images), batch_size // parts)
-        plan = training_plan(len(images), batch_size, parts) if training else plain
+        images = ImageFiles([samples[place] for place in index.tolist()], steps, seed, config.decoder)
+        whole = Plan(len(images), batch_size // parts)
+        plan = training_plan(len(images), batch_size, parts) if training else whole
         return ImageFileLoader(images, plan, shuffle=training, workers=processes)
 
     return ImageNetLoaders(

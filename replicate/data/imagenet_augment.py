@@ -1,7 +1,8 @@
 """How the papers prepare ImageNet's training images, and the centre crop that tests them: torchvision transforms.
 
-Every function takes the side of the crop and returns the steps from a PIL image to a float32 tensor (3, h, w), 0 ... 1
-and not yet normalised. They draw from torch's global generator, which the data set seeds for each image.
+Every function takes the side of the crop and returns the steps from a PIL image, or a uint8 tensor (3, h, w), to a
+float32 tensor (3, h, w), 0 ... 1 and not yet normalised. They draw from torch's global generator, which the data set
+seeds for each image.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Lighting(nn.Module):
 
 
 def to_float() -> Steps:
-    """PIL image to float32 (3, h, w) in 0 ... 1."""
+    """PIL image or uint8 tensor to float32 (3, h, w) in 0 ... 1."""
     return [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)]
 
 

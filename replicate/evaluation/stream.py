@@ -80,13 +80,13 @@ class ResidentFeed:
 
 
 class EveryView(nn.Module):
-    """A PIL image to its views, (v, c, h, w) for each protocol and scale."""
+    """A decoded image to its views, (v, c, h, w) for each protocol and scale."""
 
     def __init__(self, data: DataConfig, protocols: Sequence[Protocol]) -> None:
         super().__init__()
         self.protocols, self.rest = protocols, v2.Compose([*to_float(), normalise(data)])
 
-    def forward(self, image: Image) -> list[Tensor]:
+    def forward(self, image: Image | Tensor) -> list[Tensor]:
         scales = {scale for protocol in self.protocols for scale in protocol.scales}
         resized = {scale: self.rest(v2.functional.resize(image, [scale], antialias=True)) for scale in scales}
         return [views(resized[scale], protocol) for protocol in self.protocols for scale in protocol.scales]
@@ -105,7 +105,7 @@ class FolderFeed:
         kept = cut_test(labels_of(samples), data, classes)
         chosen = [samples[place] for place in kept.tolist()]
         self.protocols, self.workers = protocols, workers
-        self.images = ImageFiles(chosen, [EveryView(data, protocols)], seed=0)
+        self.images = ImageFiles(chosen, [EveryView(data, protocols)], 0, data.decoder)
         self.checksum = fingerprint(root / PART, chosen)
 
     def __len__(self) -> int:
