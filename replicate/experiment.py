@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, cast
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -113,6 +113,7 @@ class Experiment:
     def __init__(self, name: str, config: DictConfig, overrides: Sequence[str] = ()) -> None:
         self.name, self.scale = name, str(config.scale)
         self._config, self._overrides = config, tuple(overrides)
+        self._resolved: dict[str, Run] = {}  # seed 0 of each variant: resolving takes a hundred times as long as a seed
         self.settings = self._read_settings()
         if self.settings.study not in STUDIES:
             raise unknown("study", self.settings.study, STUDIES)
@@ -147,7 +148,7 @@ class Experiment:
     def deviations(self) -> tuple[str, ...]:
         return self.settings.deviations.get(self.scale, ())
 
-    @property
+    @cached_property
     def variants(self) -> list[str]:
         """The names of the variants that exist at this scale, in the file's order."""
         return variants_at(self._config.variants, self.scale)
@@ -161,13 +162,18 @@ class Experiment:
 
     def run(self, variant: str, seed: int) -> Run:
         """The run of one variant and seed, fully resolved. Raises UserError for anything that does not make sense."""
+        if variant not in self._resolved:
+            self._resolved[variant] = self._first_run(variant)
+        return with_seed(self._resolved[variant], seed)
+
+    def _first_run(self, variant: str) -> Run:
         config, names = self._resolve(variant)
         return Run(
-            id=run_id(config.study, config.identity(), seed),
+            id=run_id(config.study, config.identity(), 0),
             experiment=self.name,
             scale=self.scale,
             variant=variant,
-            seed=seed,
+            seed=0,
             row=names["row"],
             architecture=names["architecture"],
             columns=self._columns(variant, names["columns"]),
@@ -177,15 +183,12 @@ class Experiment:
     def runs(self, variants: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Run]:
         """Variants x seeds, seeds outermost, so that the first results compare all variants."""
         chosen = list(variants) if variants is not None else self.variants
-        resolved = {name: self.run(name, 0) for name in chosen}
-        return [with_seed(resolved[name], seed) for seed in (seeds or self.seeds) for name in chosen]
+        return [self.run(name, seed) for seed in (seeds or self.seeds) for name in chosen]
 
     @cached_property
     def _base(self) -> DictConfig:
-        """What a variant is merged into: without the list of variants, of which each merge would make a copy."""
-        base = OmegaConf.masked_copy(self._config, [str(key) for key in self._config if key != "variants"])
-        OmegaConf.set_struct(base, True)
-        return opened(base)
+        """What a variant is merged into."""
+        return opened(self._config)
 
     def _columns(self, variant: str, named: Sequence[str] | None) -> tuple[str, ...]:
         for column in named or ():
@@ -213,10 +216,16 @@ class Experiment:
 
 
 def opened(config: DictConfig) -> DictConfig:
-    """Let variants add keys to the free blocks; elsewhere an unknown key stays an error."""
+    """A copy in which variants may add keys to the free blocks; elsewhere an unknown key stays an error.
+
+    Without the variants: each is merged with all that is here, so a thousand would carry a thousand each.
+    """
+    copy: DictConfig = config.copy()
+    with open_dict(copy):
+        del copy["variants"]
     for block in FREE_BLOCKS:
-        OmegaConf.set_struct(config[block], False)
-    return config
+        OmegaConf.set_struct(copy[block], False)
+    return copy
 
 
 def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:

@@ -80,7 +80,8 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
     experiment = load_experiment(name, words)
     runs = selected(experiment, words)
     store = RunStore(experiment.runs_dir)
-    pending = [run for run in runs if not settled(store, run)]
+    records = {run.id: record for run in runs if (record := settled(store, run)) is not None}
+    pending = [run for run in runs if run.id not in records]
     done_before = len(runs) - len(pending)
     failed: list[Run] = []
     if pending:
@@ -88,16 +89,16 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
         store.prepare()
         with nullcontext() if quiet else Monitor(store, pending):
             failed = sweep_until_done(experiment, words, store, pending)
-    records = [record for run in runs if (record := store.read(run.id)) is not None]
-    return Sweep(experiment, runs, records, done_before, failed)
+    records |= {run.id: record for run in pending if (record := store.read(run.id)) is not None}
+    return Sweep(experiment, runs, [records[run.id] for run in runs if run.id in records], done_before, failed)
 
 
-def settled(store: RunStore, run: Run) -> bool:
-    """Whether the run left a whole record; what a kill left beside it is removed."""
-    if store.read(run.id) is None:
-        return False
-    store.tidy(run.id)
-    return True
+def settled(store: RunStore, run: Run) -> Record | None:
+    """The whole record that the run left, or None; what a kill left beside it is removed."""
+    record = store.read(run.id)
+    if record is not None:
+        store.tidy(run.id)
+    return record
 
 
 def sweep_until_done(experiment: Experiment, words: Sequence[str], store: RunStore, pending: list[Run]) -> list[Run]:

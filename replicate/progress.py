@@ -73,6 +73,7 @@ class Monitor:
         self.total = len(runs)
         self.started = time.monotonic()
         self.told: dict[str, int] = {}
+        self.running = 0.0  # runs, each counted by the share of it that is done
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -93,21 +94,23 @@ class Monitor:
             self.look()
 
     def look(self) -> None:
-        """Tell what is new since the last look."""
-        active = {name: read_progress(self.store.folder(name)) for name in self.waiting}
+        """Tell what is new since the last look. Runs in the queue have no folder: thousands of them cost nothing."""
+        folders = self.store.begun()
+        begun = [name for name in self.waiting if name in folders]
+        active = {name: told for name in begun if (told := read_progress(self.store.folder(name)))}
+        shares = {name: progress.done / max(progress.total, 1) for name, progress in active.items()}
+        self.running = sum(shares.values())
         for name, progress in active.items():
-            run = self.waiting[name]
-            if progress and progress.epoch > self.told.get(name, 0) and progress.done < progress.total:
+            if progress.epoch > self.told.get(name, 0) and progress.done < progress.total:
                 self.told[name] = progress.epoch
-                self.say(f"{label(run)}  {describe(progress)}{self.sweep_left(active)}")
-        for name in [name for name in self.waiting if self.store.has(name)]:
-            self.say(f"{label(self.waiting.pop(name))}  done{self.sweep_left(active)}")
+                self.say(f"{label(self.waiting[name])}  {describe(progress)}{self.sweep_left()}")
+        for name in filter(self.store.has, begun):
+            self.running -= shares.get(name, 0.0)
+            self.say(f"{label(self.waiting.pop(name))}  done{self.sweep_left()}")
 
-    def sweep_left(self, active: dict[str, Progress | None]) -> str:
+    def sweep_left(self) -> str:
         """An estimate for the whole sweep from what the finished and running runs have taken."""
-        finished = self.total - len(self.waiting)
-        running = [progress for name, progress in active.items() if progress and name in self.waiting]
-        done = finished + sum(progress.done / max(progress.total, 1) for progress in running)
+        done = self.total - len(self.waiting) + self.running
         if done <= 0 or not self.waiting:
             return ""
         left = (time.monotonic() - self.started) / done * (self.total - done)

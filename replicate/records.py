@@ -161,6 +161,10 @@ class RunStore:
         """Whether the run left a record; cheap, the record is not read."""
         return self.record_path(run).exists()
 
+    def begun(self) -> set[str]:
+        """The names of the runs' folders, in one look at the store."""
+        return set(os.listdir(self.root)) if self.root.is_dir() else set()
+
     def finished(self) -> set[str]:
         """The ids of all runs that left a record, in one pass over the folder."""
         if not self.root.is_dir():
