@@ -142,7 +142,12 @@ def test_statistics_come_from_the_training_part_alone() -> None:
 
 @pytest.mark.parametrize(
     ("normalisation", "mean", "std"),
-    [("channel", [3, 30], [1, 10]), ("channel_mean", [3, 30], [1, 1]), ("unit", [0, 0], [255, 255])],
+    [
+        ("channel", [3, 30], [1, 10]),
+        ("channel_mean", [3, 30], [1, 1]),
+        ("unit", [0, 0], [255, 255]),
+        ("inception", [127.5] * 2, [127.5] * 2),
+    ],
 )
 def test_normalisations(normalisation: Normalisation, mean: list[float], std: list[float]) -> None:
     images = torch.tensor([[[[2, 4]], [[20, 40]]]], dtype=torch.uint8)

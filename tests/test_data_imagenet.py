@@ -157,7 +157,7 @@ def test_lighting_moves_all_pixels_along_the_principal_components() -> None:
 
 @pytest.mark.parametrize(
     ("normalisation", "grey"),
-    [("channel", (0.5 - 0.485) / 0.229), ("channel_mean", 127.5 - 255 * 0.485), ("unit", 0.5)],
+    [("channel", (0.5 - 0.485) / 0.229), ("channel_mean", 127.5 - 255 * 0.485), ("unit", 0.5), ("inception", 0.0)],
 )
 def test_normalisations(normalisation: Normalisation, grey: float) -> None:
     _, plain = transforms(DataConfig(name="imagenet", normalisation=normalisation))

@@ -10,6 +10,8 @@ import timm
 import torch
 import torchvision
 from PIL import Image
+from timm.data.config import resolve_data_config
+from timm.data.transforms_factory import create_transform
 from torch import Tensor, nn
 from torchvision.transforms import v2
 from torchvision.transforms._presets import ImageClassification
@@ -273,6 +275,20 @@ def test_our_protocol_gives_the_reference_librarys_logits(folder: Path) -> None:
     feed = stream.make_feed(config.data, centre, CLASSES, workers=0)
     answers = torch.cat([batch_answer([[ours]], batch, "mean")[0] for batch in feed.batches(0)])
     torch.testing.assert_close(answers.log(), logits.log_softmax(1), atol=1e-4, rtol=1e-4)
+
+
+def test_the_views_of_a_network_that_timm_released_are_timms(folder: Path) -> None:
+    """timm's own preparation of Inception-ResNet-v2: bicubic, a crop of 0.8975 of the side, values from -1 to 1."""
+    told = resolve_data_config(model=timm.create_model("inception_resnet_v2", num_classes=1))  # type: ignore[no-untyped-call]
+    theirs = create_transform(**told, is_training=False)
+    files = sorted((folder / "val").glob("*/*"))[:4]
+    expected = torch.stack([theirs(Image.open(file)) for file in files])
+    config = load_experiment("inception_released", ["scale=pretrained", f"data.root={folder}", "options.images=4"])
+    run = config.run("Inception-ResNet-v2", 0).config
+    assert run.data is not None
+    batch = next(stream.make_feed(run.data, read_options(run.options), CLASSES, workers=0).batches(0))
+    [[[(_, seen)]]] = batch.slots
+    torch.testing.assert_close(seen.flatten(0, 1), expected, atol=0.02, rtol=0)  # of 2: the crop's edge rounds apart
 
 
 @torch.no_grad()

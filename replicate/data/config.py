@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from replicate.data.names import augmentation_names, data_names
 from replicate.errors import UserError, unknown
 
-Normalisation = Literal["channel", "channel_mean", "mean_image", "unit"]
+Normalisation = Literal["channel", "channel_mean", "mean_image", "unit", "inception"]
 
 
 class DataConfig(BaseModel):

@@ -118,6 +118,8 @@ def normalise(config: DataConfig) -> v2.Normalize:
     """The step from pixels in 0 ... 1 to what the network sees; see splits.statistics for the names."""
     if config.normalisation == "mean_image":
         raise UserError("data.normalisation=mean_image: ImageNet's mean image is not at hand; channel_mean is nearest")
+    if config.normalisation == "inception":
+        return v2.Normalize((0.5,) * 3, (0.5,) * 3)
     mean = (0.0, 0.0, 0.0) if config.normalisation == "unit" else CHANNEL_MEAN
     if config.normalisation == "channel_mean":  # (255 x - 255 mean): the scale stays 0 ... 255
         return v2.Normalize(mean, (1 / 255,) * 3)

@@ -113,13 +113,15 @@ def statistics(images: Tensor, normalisation: Normalisation) -> tuple[Tensor, Te
 
     channel: zero mean and unit variance in each channel (fb.resnet.torch). channel_mean: only the mean is taken, the
     scale stays 0 ... 255 (Caffe's AlexNet and VGG). mean_image: the same with a mean for each pixel (He et al. 2015,
-    section 4.2). unit: pixels / 255 (DenseNet's SVHN).
+    section 4.2). unit: pixels / 255 (DenseNet's SVHN). inception: -1 ... 1 (the released Inception networks of TensorFlow).
     """
     mean, std = channel_statistics(images)
     if normalisation == "mean_image":
         mean = images.sum(0, dtype=torch.int64) / len(images)
     elif normalisation == "unit":
         mean, std = torch.zeros_like(mean), torch.full_like(std, 255)
+    elif normalisation == "inception":
+        mean, std = torch.full_like(mean, 127.5), torch.full_like(std, 127.5)
     if normalisation in ("channel_mean", "mean_image"):
         std = torch.ones_like(std)
     if not std.all():

@@ -46,7 +46,7 @@ class Evaluation(Part):
     average: how the softmax scores of one protocol's views become one, mean or max. members: networks of an ensemble,
     trained from as many seeds; their answers are averaged. weights: the name of a file with torchvision's parameters,
     or timm's of a network that torchvision does not have, instead of training; with untrained=true the network stays
-    as initialised.
+    as initialised. interpolation: how the files of a folder are resized; images in memory are averaged over areas.
     """
 
     protocols: tuple[Protocol, ...] = Field(min_length=1)
@@ -54,6 +54,7 @@ class Evaluation(Part):
     images: int | None = Field(None, ge=1)
     average: Literal["mean", "max"] = "mean"
     members: int = Field(1, ge=1)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     weights: str | None = None
     untrained: bool = False
 

@@ -4,13 +4,14 @@ A batch is a function of its number alone, so that an evaluation can go on where
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Protocol as Interface
 
 import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 
 from replicate.data import IMAGENET, load
 from replicate.data.config import DataConfig
@@ -43,7 +44,7 @@ def make_feed(data: DataConfig, evaluation: Evaluation, classes: int, workers: i
     """The test part of `data` as the protocols see it. Raises UserError for data that are missing or do not fit."""
     data = data.model_copy(update={"test_images": evaluation.images or data.test_images})
     if data.name == IMAGENET:
-        return FolderFeed(data, evaluation.every_protocol, classes, workers)
+        return FolderFeed(data, evaluation, classes, workers)
     return ResidentFeed(data, evaluation.every_protocol)
 
 
@@ -82,20 +83,22 @@ class ResidentFeed:
 class EveryView(nn.Module):
     """A decoded image to its views, (v, c, h, w) for each protocol and scale."""
 
-    def __init__(self, data: DataConfig, protocols: Sequence[Protocol]) -> None:
+    def __init__(self, data: DataConfig, evaluation: Evaluation) -> None:
         super().__init__()
-        self.protocols, self.rest = protocols, v2.Compose([*to_float(), normalise(data)])
+        self.protocols, self.rest = evaluation.every_protocol, v2.Compose([*to_float(), normalise(data)])
+        self.mode = InterpolationMode(evaluation.interpolation)
 
     def forward(self, image: Image | Tensor) -> list[Tensor]:
         scales = {scale for protocol in self.protocols for scale in protocol.scales}
-        resized = {scale: self.rest(v2.functional.resize(image, [scale], antialias=True)) for scale in scales}
+        resize = partial(v2.functional.resize, interpolation=self.mode, antialias=True)
+        resized = {scale: self.rest(resize(image, [scale])) for scale in scales}
         return [views(resized[scale], protocol) for protocol in self.protocols for scale in protocol.scales]
 
 
 class FolderFeed:
     """The images of ROOT/val or of the shards of val, decoded by worker processes."""
 
-    def __init__(self, data: DataConfig, protocols: Sequence[Protocol], classes: int, workers: int) -> None:
+    def __init__(self, data: DataConfig, evaluation: Evaluation, classes: int, workers: int) -> None:
         root = imagenet_root(data, [PART])
         samples, names = list_images(root, PART)
         if len(names) != classes:
@@ -104,8 +107,8 @@ class FolderFeed:
             )
         kept = cut_test(labels_of(samples), data, classes)
         chosen = [samples[place] for place in kept.tolist()]
-        self.protocols, self.workers = protocols, workers
-        self.images = ImageFiles(chosen, [EveryView(data, protocols)], 0, data.decoder)
+        self.protocols, self.workers = evaluation.every_protocol, workers
+        self.images = ImageFiles(chosen, [EveryView(data, evaluation)], 0, data.decoder)
         self.checksum = fingerprint(root / PART, chosen)
 
     def __len__(self) -> int:
