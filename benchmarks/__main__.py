@@ -13,7 +13,7 @@ from benchmarks.loading import epoch_speed, per_image, resident
 from benchmarks.processes import peak_together, together
 from benchmarks.training import bare_loop, our_trainer, training_flops_per_image
 from replicate.provenance import cpu_name
-from replicate.training.fit import quiet_lightning
+from replicate.training.trainer import quiet_lightning
 
 ROUNDS = 5
 CORES = len(os.sched_getaffinity(0))

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.training import our_trainer
 from replicate.planning import matmul_peak
-from replicate.training.fit import quiet_lightning
+from replicate.training.trainer import quiet_lightning
 
 
 def train_in_process(threads: int, steps: int) -> float:

@@ -15,11 +15,11 @@ from replicate.experiment import MachineConfig, Run, load_experiment
 from replicate.records import RunStore
 from replicate.studies.base import Task
 from replicate.tracking import Tracker
-from replicate.training.fit import make_trainer
 from replicate.training.module import Classification
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
 from replicate.training.stream import Stream
+from replicate.training.trainer import make_trainer
 
 BATCH = 64
 WORDS = ["model.name=resnet_cifar", "model.depth=20", "data.size=16", f"recipe.batch_size={BATCH}"]

@@ -12,22 +12,35 @@ def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
     """Every name is known, every network can be built, the data are there. Raises UserError."""
     check_paper(experiment, runs)
     check_settings(experiment)
+    check_devices(experiment, runs)
     check = study_check(experiment.settings.study)
     for config in {run.variant: run.config for run in runs}.values():
         check(config)
 
 
 def check_settings(experiment: Experiment) -> None:
-    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins.
+    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins."""
+    _ = experiment.wandb, experiment.runs_dir, experiment.machine
 
-    Several devices to one training would multiply the recipe's batch and divide its batch statistics.
-    """
-    _ = experiment.wandb, experiment.runs_dir
-    if experiment.machine.devices > 1:
-        raise UserError(
-            f"machine.devices={experiment.machine.devices}: a training uses one device, so that its batch stays the "
-            "recipe's; trainer.accumulate makes the batch fit, launcher=ray or slurm gives each run a device of its own"
-        )
+
+def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """Several devices have a training to share, and each training has them to itself."""
+    from replicate.training.devices import check_gpus
+    from replicate.training.trainer import accelerator_device
+
+    devices = max([experiment.devices, *(run.config.trainer.devices or 1 for run in runs if run.config.trainer)])
+    if devices == 1:
+        return
+    asked, machine = f"trainer.devices={devices}", experiment.machine
+    if any(run.config.trainer is None or run.config.recipe is None for run in runs):
+        raise UserError(f"{asked}: study {experiment.settings.study} trains nothing here, and measures on one device")
+    if machine.compile:
+        raise UserError(f"{asked}: a compiled network is trained on one device only; set machine.compile=false")
+    if not experiment.launches_here:
+        return  # where it does run, it is looked at again
+    check_gpus(devices, machine.accelerator)
+    if accelerator_device(machine.accelerator).type == "cuda" and machine.workers != 1:
+        raise UserError(f"{asked}: several runs at once would share them; set machine.workers=1")
 
 
 def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from replicate.data.config import DataConfig
 from replicate.errors import UserError, unknown
@@ -36,17 +36,31 @@ class Block(BaseModel):
 
 
 class TrainerConfig(Block):
-    """How the optimiser's arithmetic is done. The recipe's batch goes through the network in `accumulate` parts."""
+    """How the optimiser's arithmetic is done. The recipe's batch goes through the network in `parts`.
+
+    `devices` at once, `accumulate` on each. The number of devices decides batch statistics, and so a run's result;
+    None, which one device becomes, leaves the id of a run what it was before there could be several.
+    """
 
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
     accumulate: int = Field(1, ge=1)
+    devices: int | None = Field(None, ge=1)
+
+    @field_validator("devices")
+    @classmethod
+    def _one_is_none(cls, devices: int | None) -> int | None:
+        return None if devices == 1 else devices
+
+    @property
+    def parts(self) -> int:
+        """Parts of the recipe's batch, each with batch statistics of its own."""
+        return self.accumulate * (self.devices or 1)
 
 
 class MachineConfig(Block):
     """Where and how fast a run runs; recorded, but no part of its identity."""
 
     accelerator: str = "auto"
-    devices: int = Field(1, ge=1)
     threads: int = Field(1, ge=1)
     workers: int | None = Field(None, ge=1)
     loader_workers: int = Field(0, ge=0)
@@ -143,6 +157,16 @@ class Experiment:
         return validated(
             MachineConfig, self.name, OmegaConf.to_container(self._config.machine, resolve=True), "machine"
         )
+
+    @property
+    def devices(self) -> int:
+        """What the experiment and the command line say of trainer.devices, also where the study reads no such block."""
+        return self._config.trainer.devices or 1
+
+    @property
+    def launches_here(self) -> bool:
+        """Whether the runs are done on this machine, as the launchers of the command line's word tell."""
+        return not any(word.startswith(("launcher=ray", "launcher=slurm")) for word in self._overrides)
 
     @property
     def deviations(self) -> tuple[str, ...]:

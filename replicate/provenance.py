@@ -13,7 +13,7 @@ from replicate.paths import PACKAGE
 PACKAGES = ("replicate", "torch", "torchvision", "pytorch-lightning", "numpy", "hydra-core")
 
 
-def provenance(machine: MachineConfig, data_checksum: str | None) -> dict[str, Any]:
+def provenance(machine: MachineConfig, devices: int, data_checksum: str | None) -> dict[str, Any]:
     """Commit, versions, hardware and switches. Holds no host name, user or path."""
     return {
         **commit(),
@@ -22,6 +22,7 @@ def provenance(machine: MachineConfig, data_checksum: str | None) -> dict[str, A
         "os": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "gpu": gpu_name(machine.accelerator),
+        "devices": devices,
         **machine.model_dump(exclude={"workers", "loader_workers", "checkpoint_seconds"}),
         "data_checksum": data_checksum,
     }

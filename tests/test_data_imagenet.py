@@ -11,6 +11,7 @@ from torchvision.transforms import v2
 
 from replicate.data import DataConfig
 from replicate.data.config import Normalisation
+from replicate.data.epochs import Share
 from replicate.data.imagenet import ImageNetLoaders, decode, imagenet_loaders, transforms
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
@@ -102,6 +103,13 @@ def test_an_epoch_is_entered_at_any_batch(folder: Path) -> None:
     whole = epoch_of(loaders, 1)
     assert len(loaders.train) == 4
     assert same(epoch_of(make_loaders(folder), 1, batch=2), whole[4:])
+
+
+def test_two_devices_share_the_images_of_one(folder: Path) -> None:
+    config = DataConfig(name="imagenet", root=str(folder), size=32, augmentation="scale_aspect_colour")
+    whole, *shares = [imagenet_loaders(config, 4, share=share) for share in (Share(2), Share(2, 2, 0), Share(2, 2, 1))]
+    both = zip(*(loaders.train for loaders in shares), strict=True)
+    assert same(epoch_of(whole), [tensor for batches in both for batch in batches for tensor in batch])
 
 
 def test_global_generator_is_neither_read_nor_moved(folder: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from replicate.data import DataConfig, load
 from replicate.data.augment import AUGMENTATIONS, augmentation, mirror, scale_jitter, shifted_crops
-from replicate.data.epochs import Batch, Plan, training_plan
+from replicate.data.epochs import Batch, Plan, Share, training_plan
 from replicate.data.loaders import check_data, make_loaders
 from replicate.data.resident import ResidentLoader
 from replicate.data.splits import ImageSet
@@ -157,7 +157,7 @@ def test_last_batch(drop_last: bool, sizes: list[int]) -> None:
 @pytest.mark.parametrize(("images", "batch_size"), [(50, 8), (48, 8), (43, 9), (17, 12), (100, 24)])
 @pytest.mark.parametrize("parts", [1, 2, 3, 4])
 def test_parts_are_those_of_tensor_split(images: int, batch_size: int, parts: int) -> None:
-    plan, order = training_plan(images, batch_size, parts), torch.arange(images)
+    plan, order = training_plan(images, batch_size, Share(parts)), torch.arange(images)
     wanted = [part for batch in order.split(batch_size)[: plan.steps] for part in batch.tensor_split(parts)]
     assert [order[plan.part(index)].tolist() for index in range(len(plan))] == [part.tolist() for part in wanted]
     batches = [plan.batch(index // parts) for index in range(len(plan))]
@@ -179,16 +179,16 @@ def test_parts_are_those_of_tensor_split(images: int, batch_size: int, parts: in
     ],
 )
 def test_a_last_batch_without_statistics_is_dropped(images: int, batch_size: int, parts: int, steps: int) -> None:
-    assert training_plan(images, batch_size, parts).steps == steps
+    assert training_plan(images, batch_size, Share(parts)).steps == steps
 
 
 def test_an_epoch_of_no_batch_is_refused() -> None:
     with pytest.raises(UserError, match="7 training images are too few for a batch of 4 parts"):
-        training_plan(7, 16, 4)
+        training_plan(7, 16, Share(4))
 
 
 def test_parts_show_the_images_of_the_whole_batch_in_its_order() -> None:
-    whole, cut = make_loader(), make_loader(plan=training_plan(50, 8, 4))
+    whole, cut = make_loader(), make_loader(plan=training_plan(50, 8, Share(4)))
     assert len(cut) == 4 * 6  # the last batch has two images
     labels = [torch.cat([labels for _, labels in list(cut)[4 * step : 4 * step + 4]]) for step in range(6)]
     assert all(torch.equal(mine, yours) for mine, (_, yours) in zip(labels, whole, strict=False))

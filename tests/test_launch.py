@@ -138,12 +138,6 @@ def test_a_launcher_that_gets_nothing_done_is_not_tried_for_ever(
         launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
 
 
-def test_more_devices_than_one_are_refused_before_anything_is_written(workdir: Path) -> None:
-    with pytest.raises(UserError, match="a training uses one device"):
-        launch.run_experiment("resnet_shortcuts", [*INLINE, "machine.devices=2"])
-    assert not (workdir / "runs").exists()
-
-
 def wait_for_checkpoint(runs: Path) -> None:
     for _ in range(1200):
         if any(runs.glob("*/last.ckpt")):

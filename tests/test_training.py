@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -26,35 +27,13 @@ from replicate.training.network import build_network, train_only
 from replicate.training.optimizers import parameter_groups
 from replicate.training.ranks import ranks
 from replicate.training.recipe import Recipe, resolve_recipe
+from tests.networks import NoisyNet, SmoothNet
 
 QUICK = ["scale=smoke", "data.train_images=160", "data.test_images=50", "recipe.batch_size=32", "recipe.epochs=2"]
 
 
 class Killed(Exception):
     """Stands for a kill: leaves training at a batch, whatever is on disk is what there is."""
-
-
-class NoisyNet(nn.Module):
-    """Dropout, batch statistics and momentum: whatever an inexact resume could get wrong."""
-
-    def __init__(self, num_classes: int, in_channels: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Conv2d(in_channels, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(), nn.Linear(32, num_classes),
-        )  # fmt: skip
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.net(images)
-
-
-class SmoothNet(nn.Sequential):
-    """Neither dropout nor batch statistics: images do not meet."""
-
-    def __init__(self, num_classes: int, in_channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, num_classes)
-        )
 
 
 @pytest.fixture(autouse=True)
@@ -198,6 +177,21 @@ def test_divergence_is_a_recorded_outcome(tmp_path: Path) -> None:
     assert record.value("test_error") is not None
 
 
+def test_a_diverged_training_is_not_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was killed while the test data were looked at: the checkpoint of its last step is all there is."""
+    run = quick_run("recipe.lr=1e30", "recipe.epochs=6")
+    unbroken = record_of(run, tmp_path / "unbroken")
+
+    def die(*given: object, **named: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pl.Trainer, "test", die)
+        with pytest.raises(Killed):
+            record_of(run, tmp_path / "broken")
+    assert record_of(run, tmp_path / "broken").outcome() == unbroken.outcome()
+
+
 def test_validation_curve_is_measured_on_images_of_its_own(tmp_path: Path) -> None:
     trained = fit(task(quick_run("data.validation=40"), tmp_path))
     curve = [m for m in trained.measurements if m.metric == "validation_error" and m.index is not None]
@@ -244,7 +238,7 @@ def test_options_that_make_no_sense_are_refused(words: tuple[str, ...], message:
 
 
 def test_accumulation_keeps_the_recipes_batch() -> None:
-    with pytest.raises(UserError, match="cannot be accumulated"):
+    with pytest.raises(UserError, match="a batch of 32 cannot be cut into 3 equal parts"):
         check(quick_run("trainer.accumulate=3").config)
 
 

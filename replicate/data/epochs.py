@@ -13,17 +13,29 @@ Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
+class Share:
+    """Into how many parts each batch is cut, and which of them are one device's: every `devices`-th from `rank` on."""
+
+    parts: int = 1
+    devices: int = 1
+    rank: int = 0
+
+
+WHOLE = Share()
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Which of an epoch's `images`, in the epoch's order, make which batch, and how batches are cut into `parts`.
+    """Which of an epoch's `images`, in the epoch's order, make which batch, and how batches are cut into parts.
 
     Each batch, the smaller last one of an epoch too, is cut into nearly equal parts in order, as torch.tensor_split
-    cuts. The parts go through the network one by one and make one step: so an epoch has as many steps whatever
-    `parts` is, and no step reaches into the next epoch. A part is the plan's unit: `len` counts parts.
+    cuts. The parts of a batch make one step: so an epoch has as many steps whatever their number is, and no step
+    reaches into the next epoch. The parts of the plan's own device are its unit: `len` and every `index` count these.
     """
 
     images: int
     batch_size: int
-    parts: int = 1
+    share: Share = WHOLE
     drop_last: bool = False
 
     @property
@@ -32,14 +44,18 @@ class Plan:
         return self.images // self.batch_size if self.drop_last else -(-self.images // self.batch_size)
 
     def __len__(self) -> int:
-        return self.steps * self.parts
+        return self.steps * self.share.parts // self.share.devices
+
+    def place(self, index: int) -> int:
+        """The place of part `index` among the parts of all devices."""
+        return index * self.share.devices + self.share.rank
 
     def part(self, index: int) -> slice:
         """The places in the epoch's order of the images in part `index` of the epoch."""
-        step, part = divmod(index, self.parts)
-        share, more = divmod(self.batch(step), self.parts)
-        start = step * self.batch_size + part * share + min(part, more)
-        return slice(start, start + share + (part < more))
+        step, part = divmod(self.place(index), self.share.parts)
+        size, more = divmod(self.batch(step), self.share.parts)
+        start = step * self.batch_size + part * size + min(part, more)
+        return slice(start, start + size + (part < more))
 
     def batch(self, step: int) -> int:
         """Images in batch `step` of the epoch."""
@@ -48,18 +64,19 @@ class Plan:
     def weight(self, index: int) -> float:
         """What the mean loss of a part counts among the parts of its batch, on average 1."""
         chosen = self.part(index)
-        return (chosen.stop - chosen.start) * self.parts / self.batch(index // self.parts)
+        parts = self.share.parts
+        return (chosen.stop - chosen.start) * parts / self.batch(self.place(index) // parts)
 
 
-def training_plan(images: int, batch_size: int, parts: int = 1) -> Plan:
+def training_plan(images: int, batch_size: int, share: Share = WHOLE) -> Plan:
     """The plan of a training; the last batch is dropped if a part of it had one image: that has no batch statistics.
 
     Where the parts of full batches have no more, all must have one. Raises UserError when no batch is left.
     """
-    fewest = (images % batch_size or batch_size) // parts
-    plan = Plan(images, batch_size, parts, drop_last=fewest < min(2, batch_size // parts))
+    fewest, full = (images % batch_size or batch_size) // share.parts, batch_size // share.parts
+    plan = Plan(images, batch_size, share, drop_last=fewest < min(2, full))
     if not plan.steps:
-        raise UserError(f"{images} training images are too few for a batch of {parts} parts of at least two")
+        raise UserError(f"{images} training images are too few for a batch of {share.parts} parts of at least two")
     return plan
 
 

@@ -13,7 +13,7 @@ from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
 from replicate.data.config import DataConfig
-from replicate.data.epochs import Batch, Plan, ResumableLoader, training_plan
+from replicate.data.epochs import WHOLE, Batch, Plan, ResumableLoader, Share, training_plan
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
     CHANNEL_STD,
@@ -149,13 +149,13 @@ class ImageNetLoaders(NamedTuple):
 
 
 def imagenet_loaders(
-    config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None, parts: int = 1
+    config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None, share: Share = WHOLE
 ) -> ImageNetLoaders:
     """The loaders of an ImageNet folder; val is the test part, validation images come from train.
 
-    Images are 3 x size x size (224), at test time test_size. Training batches come in `parts`, and no other batch is
-    larger than these. `workers` processes decode, one per core for None. Raises UserError for a folder that is not as
-    expected.
+    Images are 3 x size x size (224), at test time test_size. Training batches come in parts, of which `share` names
+    those of this device; no other batch is larger than these. `workers` processes decode, one per core for None. Raises
+    UserError for a folder that is not as expected.
     """
     folder = imagenet_root(config)
     (train, classes), (test, test_classes) = list_images(folder, "train"), list_images(folder, "val")
@@ -167,8 +167,8 @@ def imagenet_loaders(
 
     def loader(samples: list[Sample], index: Tensor, steps: Steps, training: bool = False) -> ImageFileLoader:
         images = ImageFiles([samples[place] for place in index.tolist()], steps, seed, config.decoder)
-        whole = Plan(len(images), batch_size // parts)
-        plan = training_plan(len(images), batch_size, parts) if training else whole
+        whole = Plan(len(images), batch_size // share.parts)
+        plan = training_plan(len(images), batch_size, share) if training else whole
         return ImageFileLoader(images, plan, shuffle=training, workers=processes)
 
     return ImageNetLoaders(

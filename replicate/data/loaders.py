@@ -9,7 +9,7 @@ import torch
 from replicate.data import IMAGENET, load
 from replicate.data.augment import augmentation
 from replicate.data.config import DataConfig
-from replicate.data.epochs import Plan, training_plan
+from replicate.data.epochs import WHOLE, Plan, Share, training_plan
 from replicate.data.resident import Batch, ResidentLoader
 from replicate.data.splits import ImageSet
 from replicate.training.stream import EpochLoader
@@ -48,16 +48,17 @@ def make_loaders(
     device: torch.device,
     channels_last: bool,
     workers: int = 0,
-    parts: int = 1,
+    share: Share = WHOLE,
 ) -> Loaders:
     """Loaders whose order and augmentation follow from `seed`; sets in memory lie on `device`.
 
-    Training batches come in `parts`. `workers` processes decode ImageNet's files.
+    Training batches come in parts, of which `share` names those of this device. `workers` processes decode ImageNet's
+    files.
     """
     if config.name == IMAGENET:
         from replicate.data.imagenet import imagenet_loaders
 
-        return Loaders(*imagenet_loaders(config, batch_size, seed=seed, workers=workers, parts=parts))
+        return Loaders(*imagenet_loaders(config, batch_size, seed=seed, workers=workers, share=share))
     splits = load(config)
 
     def evaluation(part: ImageSet) -> ResidentLoader:
@@ -66,7 +67,7 @@ def make_loaders(
 
     train = ResidentLoader(
         splits.train,
-        training_plan(len(splits.train), batch_size, parts),
+        training_plan(len(splits.train), batch_size, share),
         splits.mean,
         splits.std,
         seed=seed,

@@ -45,7 +45,8 @@ class ResidentLoader(ResumableLoader):
         for index in range(start, len(self)):
             chosen = order[self.plan.part(index)]
             images = self.images.index_select(0, chosen)
-            images = self.augment(images, generator(self.seed, "augmentation", epoch, index), self.mean)
+            draw = generator(self.seed, "augmentation", epoch, self.plan.place(index))
+            images = self.augment(images, draw, self.mean)
             yield self._normalised(images), self.labels.index_select(0, chosen)
 
     def _order(self, epoch: int) -> Tensor:

@@ -41,7 +41,8 @@ def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
     """What a finished run leaves: what was found, beside where and how it was found."""
     from replicate.provenance import provenance
 
-    run = task.run
+    run, trainer = task.run, task.run.config.trainer
+    devices = trainer.devices or 1 if trainer is not None else 1
     return Record(
         id=run.id,
         experiment=run.experiment,
@@ -54,5 +55,5 @@ def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
         parameters=outcome.parameters,
         multiply_adds=outcome.multiply_adds,
         timing=Timing(seconds=seconds, images_per_second=outcome.images_per_second),
-        provenance=provenance(task.machine, outcome.data_checksum),
+        provenance=provenance(task.machine, devices, outcome.data_checksum),
     )

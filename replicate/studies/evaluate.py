@@ -26,8 +26,8 @@ from replicate.studies.base import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.train import check_training
 from replicate.studies.trained import Subject, trained
-from replicate.training.fit import accelerator_device
 from replicate.training.network import count_network
+from replicate.training.trainer import accelerator_device
 
 
 def check(config: RunConfig) -> None:

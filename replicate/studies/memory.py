@@ -23,9 +23,9 @@ from replicate.experiment import RunConfig
 from replicate.models.densenet import DenseBlock, DenseLayer
 from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
-from replicate.training.fit import accelerator_device
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
+from replicate.training.trainer import accelerator_device
 
 OPTIONS = ("layers", "steps")
 BLOCK = ("growth_rate", "memory_efficient")

@@ -21,10 +21,10 @@ from replicate.errors import UserError
 from replicate.experiment import RunConfig
 from replicate.records import Measurement
 from replicate.studies.base import Outcome, Task
-from replicate.training.fit import accelerator_device
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
+from replicate.training.trainer import accelerator_device
 
 OPTIONS = ("against", "steps")
 WARM_UP = 2  # steps of each network before the first that counts

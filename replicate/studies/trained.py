@@ -14,8 +14,8 @@ from replicate.records import Record, Status, run_id
 from replicate.studies.base import Task, record_of
 from replicate.tracking import Tracker
 from replicate.training.checkpoint import WEIGHTS, load_weights
-from replicate.training.fit import accelerator_device
 from replicate.training.network import build_network
+from replicate.training.trainer import accelerator_device
 
 BUSY_WAIT = 2.0  # seconds between looks at a training that another process is doing
 

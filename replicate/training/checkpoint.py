@@ -71,6 +71,13 @@ def load_weights(network: nn.Module, folder: Path) -> None:
     network.load_state_dict(torch.load(io.BytesIO(unseal(folder / WEIGHTS)), map_location="cpu", weights_only=True))
 
 
+def load_training(module: Classification, folder: Path) -> None:
+    """Give `module` what the last checkpoint in `folder` has of a training that has ended."""
+    checkpoint = SealedCheckpointIO().load_checkpoint(folder / CHECKPOINT)
+    module.on_load_checkpoint(checkpoint)
+    module.load_state_dict(checkpoint["state_dict"])
+
+
 class Checkpoint:
     """Saves after a step when `seconds` have passed since the last save, and after the last: the test may be long."""
 
@@ -79,6 +86,12 @@ class Checkpoint:
         self.saved = time.monotonic()
 
     def __call__(self, module: Classification, done: int) -> None:
-        if done == module.total_steps or time.monotonic() - self.saved >= self.seconds:
-            module.trainer.save_checkpoint(self.path)
-            self.saved = time.monotonic()
+        if done == module.total_steps or module.diverged or self.due():
+            self.save(module)
+
+    def due(self) -> bool:
+        return time.monotonic() - self.saved >= self.seconds
+
+    def save(self, module: Classification) -> None:
+        module.trainer.save_checkpoint(self.path)
+        self.saved = time.monotonic()

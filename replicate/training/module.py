@@ -54,7 +54,7 @@ class Classification(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.seed = network, recipe, seed
-        self.plan, self.accumulate = plan, plan.parts
+        self.plan, self.accumulate = plan, plan.share.parts // plan.share.devices
         self.validation, self.observers = validation, observers
         self.history: list[dict[str, float]] = []
         self.warming = recipe.warmup.until_train_error is not None
@@ -80,7 +80,7 @@ class Classification(pl.LightningModule):
         return self.recipe.learning_rate(index // self.accumulate, self.plan.steps)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        seed_generators(derived_seed(self.seed, "step", batch_idx), self.device)
+        seed_generators(derived_seed(self.seed, "step", self.plan.place(batch_idx)), self.device)
         rate = self.learning_rate(batch_idx)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
@@ -113,12 +113,19 @@ class Classification(pl.LightningModule):
 
     def batch_error(self) -> float:
         """The training error of this epoch so far, in percent."""
-        _, wrong, images = self.sums.tolist()
+        _, wrong, images = self.totals()
         return 100 * wrong / max(images, 1)
+
+    def totals(self) -> list[float]:
+        """The sums over all devices: loss, wrong answers, images."""
+        sums = self.sums
+        if self.plan.share.devices > 1:
+            sums = self.trainer.strategy.reduce(sums.clone(), reduce_op="sum")
+        return [float(value) for value in sums.tolist()]
 
     def end_epoch(self) -> None:
         """Turn the sums into a row of history; stop a training whose loss is no number."""
-        loss, wrong, images = self.sums.tolist()
+        loss, wrong, images = self.totals()
         self.sums.zero_()
         self.history.append({"train_loss": loss / images, "train_error": 100 * wrong / images, **self.validate()})
         if loss != loss or loss in (float("inf"), float("-inf")):
@@ -127,11 +134,11 @@ class Classification(pl.LightningModule):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and errors on the validation images, if there are any.
+        """Loss and errors on the validation images, if there are any; of several devices the first one measures.
 
         Here and not in Lightning's loop, which would leave the row out after a resume at the end of an epoch.
         """
-        if self.validation is None:
+        if self.validation is None or self.plan.share.rank:
             return {}
         self.scores.zero_()
         self.network.eval()
@@ -142,10 +149,15 @@ class Classification(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["replicate"] = {"history": self.history, "warming": self.warming, "diverged": self.diverged}
+        checkpoint["state_dict"]["sums"] = self.all_gather(self.sums)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        state = checkpoint["replicate"]
+        state, sums = checkpoint["replicate"], checkpoint["state_dict"]["sums"]
+        checkpoint["state_dict"]["sums"] = sums.view(-1, 3)[self.plan.share.rank]  # each device's own, to the bit
         self.history, self.warming, self.diverged = state["history"], state["warming"], state["diverged"]
+
+    def on_train_start(self) -> None:
+        self.trainer.should_stop = self.diverged  # the checkpoint's training had come to its end
 
     def on_test_epoch_start(self) -> None:
         self.scores.zero_()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 
@@ -59,7 +59,11 @@ class Preemption:
         if self.noted is None:
             return
         module.trainer.save_checkpoint(self.path)
-        handler: Callable[[int, FrameType | None], Any] | Any = self.previous[self.noted]
+        self.obey(self.noted)
+
+    def obey(self, number: int) -> NoReturn:
+        """Let the scheduler's handler act, then leave."""
+        handler: Callable[[int, FrameType | None], Any] | Any = self.previous[number]
         if callable(handler):
-            handler(self.noted, None)
-        raise Preempted(128 + self.noted)
+            handler(number, None)
+        raise Preempted(128 + number)

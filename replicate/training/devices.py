@@ -1,0 +1,279 @@
+"""One training on several devices: a process for each, held together by the process of the run.
+
+The run's own process trains nothing. It can so end a device's process that no longer answers, whatever it waits for;
+store, progress and tracker stay its own; the test data are looked at once they are gone, on one device.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from replicate.data.epochs import Share
+from replicate.errors import UserError
+from replicate.experiment import MachineConfig, Run
+from replicate.progress import Progress
+from replicate.records import CHECKPOINT, RunStore
+from replicate.studies.base import Task
+from replicate.tracking import Tracker
+from replicate.training.checkpoint import Checkpoint
+from replicate.training.module import Classification
+from replicate.training.preemption import SIGNALS, Preempted, Preemption
+from replicate.training.trainer import accelerator_device, make_trainer, prepare, quiet_lightning
+from replicate.training.watch import Watch
+
+ASK_EVERY = 10  # steps between the first device's words to the others, each of which waits for the devices
+PATIENCE = timedelta(hours=6)  # that a device waits for another, which may validate; a dead one is seen at once
+GRACE = 5.0  # seconds that the others have to end after the first one failed
+
+
+class Relay(Tracker):
+    """In the first device's process: hands on what there is to tell."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+
+    def report(self, progress: Progress) -> None:
+        self.pipe.send(("report", progress))
+
+    def log(self, step: int, values: Any) -> None:
+        self.pipe.send(("log", step, values))
+
+
+class Orders:
+    """The first device decides when all save and whether all stop: what each would decide alone, others would not."""
+
+    def __init__(self, checkpoint: Checkpoint, pipe: Connection) -> None:
+        self.checkpoint, self.pipe = checkpoint, pipe
+
+    def __call__(self, module: Classification, done: int) -> None:
+        save, number = done == module.total_steps or module.diverged, 0
+        if not save and done % ASK_EVERY == 0:
+            save, number = module.trainer.strategy.broadcast(self.decide())
+        if save:
+            self.checkpoint.save(module)
+        if number:
+            raise Preempted(128 + number)
+
+    def decide(self) -> tuple[bool, int]:
+        """Whether to save, and the signal upon which to leave. Only the first device's pipe ever has one."""
+        number = self.pipe.recv() if self.pipe.poll() else 0
+        return number > 0 or self.checkpoint.due(), number
+
+
+def deafen(trainer: pl.Trainer) -> None:
+    """Signals are obeyed by the process of the run. Lightning would broadcast one before every batch, and wait."""
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+
+
+def ignore_signals() -> None:
+    for number in (*SIGNALS, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it does, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def train_rank(rank: int, run: Run, machine: MachineConfig, store: RunStore, port: int, pipe: Connection) -> None:
+    """What the process of device `rank` does. Its exit code is 0, or 128 + the signal on which it left."""
+    end_with_parent()
+    ignore_signals()
+    try:
+        train_share(rank, Task(run, machine, store, Relay(pipe).report, Relay(pipe)), port, pipe)
+    except Exception:
+        with suppress(OSError):
+            pipe.send(("fail", rank, time.time(), traceback.format_exc()))
+        sys.exit(1)
+
+
+def train_share(rank: int, task: Task, port: int, pipe: Connection) -> None:
+    """Train on every N-th part of the stream beginning with `rank`, of N devices."""
+    config = task.run.config
+    assert config.recipe is not None
+    assert config.trainer is not None
+    devices = config.trainer.devices or 1
+    torch.set_num_threads(task.machine.threads)
+    device = join_group(rank, devices, port, accelerator_device(task.machine.accelerator).type)
+    watch = Watch(task, config.recipe.batch_size)
+    orders = Orders(Checkpoint(task.folder, task.machine.checkpoint_seconds), pipe)
+    share = Share(config.trainer.parts, devices, rank)
+    training = prepare(task, share, device, (orders,) if rank else (watch, orders))
+    with quiet_lightning():
+        plugins, strategy = [LightningEnvironment()], make_strategy()
+        trainer = make_trainer(task, config.trainer, plugins, strategy=strategy, devices=devices)
+        deafen(trainer)
+        training.run(trainer, task)
+    if rank == 0:
+        pipe.send(("finish", watch.speed()))
+    dist.destroy_process_group()
+
+
+def make_strategy() -> DDPStrategy:
+    """DDP that averages gradients and nothing else.
+
+    Every device draws the same weights or reads the same checkpoint, so none has to be sent. Running statistics stay
+    each device's own and the first one's are kept, as DDP does by default: training never reads them, and averages
+    would make a resumed run differ in roundings. The sums of the epoch are each device's own, too. Stochastic depth
+    leaves out other blocks on each device: unused parameters.
+    """
+    return DDPStrategy(broadcast_buffers=False, init_sync=False, find_unused_parameters=True)
+
+
+def join_group(rank: int, devices: int, port: int, kind: str) -> torch.device:
+    """Meet the other processes at `port`; the device of this one."""
+    os.environ["LOCAL_RANK"] = str(rank)  # where Lightning's environment looks
+    device = torch.device(kind, rank) if kind == "cuda" else torch.device(kind)
+    if kind == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group(
+        "nccl" if kind == "cuda" else "gloo",
+        store=TCPStore("127.0.0.1", port, is_master=False),
+        rank=rank,
+        world_size=devices,
+        timeout=PATIENCE,
+        device_id=device if kind == "cuda" else None,
+    )
+    return device
+
+
+def train_on_devices(task: Task) -> float | None:
+    """Train `task` on the devices that it asks for and leave the last checkpoint; returns images/s of all together.
+
+    Raises RuntimeError when a device's process fails or dies, Preempted on a signal.
+    """
+    devices = task.run.config.trainer.devices or 1 if task.run.config.trainer else 1
+    check_gpus(devices, task.machine.accelerator)
+    team = Team(task, devices)
+    with Told(team, task) as preemption:
+        try:
+            team.start()
+            team.listen()
+        finally:
+            team.end()
+        if preemption.noted is not None and {128 + preemption.noted, -preemption.noted} & set(team.codes()):
+            preemption.obey(preemption.noted)
+        team.check()
+    return team.speed
+
+
+def check_gpus(devices: int, accelerator: str) -> None:
+    """Raise UserError when this machine trains on GPUs and has fewer than `devices`."""
+    if accelerator_device(accelerator).type == "cuda" and torch.cuda.device_count() < devices:
+        raise UserError(f"trainer.devices={devices}: this machine has {torch.cuda.device_count()} of them")
+
+
+class Team:
+    """The devices' processes as the process of the run sees them."""
+
+    def __init__(self, task: Task, devices: int) -> None:
+        self.task = task
+        self.meeting = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self.failures: list[tuple[float, int, str]] = []
+        self.speed: float | None = None
+        self.dead: list[int] = []
+        ends = [multiprocessing.Pipe() for _ in range(devices)]
+        self.pipes, self.others = [ours for ours, _ in ends], [theirs for _, theirs in ends]
+        self.ranks: list[SpawnProcess] = []
+
+    def start(self) -> None:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else DDP warns that no parameter was unused
+        given = (self.task.run, self.task.machine, self.task.store, self.meeting.port)
+        for rank, pipe in enumerate(self.others):
+            process = multiprocessing.get_context("spawn").Process(target=train_rank, args=(rank, *given, pipe))
+            process.start()
+            self.ranks.append(process)
+            pipe.close()
+
+    def listen(self) -> None:
+        """Hear what the devices tell until all have ended or one has failed."""
+        while any(rank.is_alive() for rank in self.ranks) and not any(self.codes()):
+            wait([*self.pipes, *(rank.sentinel for rank in self.ranks if rank.is_alive())])
+            self.hear()
+
+    def hear(self) -> None:
+        for pipe in list(self.pipes):
+            try:
+                while pipe.poll():
+                    name, *told = pipe.recv()
+                    getattr(self, name)(*told)
+            except (EOFError, OSError):
+                self.pipes.remove(pipe)
+
+    def report(self, progress: Progress) -> None:
+        self.task.report(progress)
+
+    def log(self, step: int, values: Any) -> None:
+        self.task.tracker.log(step, values)
+
+    def finish(self, speed: float | None) -> None:
+        self.speed = speed
+
+    def fail(self, rank: int, when: float, trace: str) -> None:
+        self.failures.append((when, rank, trace))
+
+    def codes(self) -> list[int]:
+        """Exit codes of the processes that have ended; negative where a signal ended them."""
+        return [rank.exitcode for rank in self.ranks if rank.exitcode is not None]
+
+    def end(self) -> None:
+        """Let no process live on. What they said last is heard."""
+        deadline = time.monotonic() + (GRACE if any(self.codes()) else 0)
+        for rank in self.ranks:
+            rank.join(max(0, deadline - time.monotonic()))
+        self.hear()
+        self.dead = [place for place, rank in enumerate(self.ranks) if (rank.exitcode or 0) < 0]
+        for rank in self.ranks:
+            rank.kill()
+            rank.join()
+
+    def check(self) -> None:
+        """Raise RuntimeError that names the device which failed first; the others only lost it."""
+        count = len(self.ranks)
+        for rank in self.dead:
+            name = signal.Signals(-(self.ranks[rank].exitcode or 0)).name
+            raise RuntimeError(f"the process of device {rank} of {count} was ended by {name}")
+        for _, rank, trace in sorted(self.failures):
+            last = trace.strip().splitlines()[-1]
+            raise RuntimeError(f"device {rank} of {count} failed: {last}") from RuntimeError(trace)
+        if any(self.codes()):
+            raise RuntimeError(f"the processes of {count} devices ended with exit codes {self.codes()}")
+
+
+class Told(Preemption):
+    """Tells the first device of a signal; all save at one step and leave."""
+
+    def __init__(self, team: Team, task: Task) -> None:
+        super().__init__(task.folder / CHECKPOINT)
+        self.first_device = team.pipes[0]
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self.noted is None:
+            with suppress(OSError):  # it has ended
+                self.first_device.send(number)
+        super().note(number, frame)

@@ -1,0 +1,103 @@
+"""What a training is put together from, on one device or as one of several."""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from replicate.data.epochs import Share
+from replicate.data.loaders import Loaders, make_loaders
+from replicate.experiment import TrainerConfig
+from replicate.studies.base import Task
+from replicate.training.checkpoint import SealedCheckpointIO, usable_checkpoint
+from replicate.training.module import Classification, Observer
+from replicate.training.network import build_network, train_only
+from replicate.training.stream import Stream
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network, what it is shown and what trains it."""
+
+    network: nn.Module
+    loaders: Loaders
+    module: Classification
+    stream: Stream
+
+    def run(self, trainer: pl.Trainer, task: Task) -> None:
+        """Train to the end, from the task's checkpoint if there is one. Raises KeyboardInterrupt if interrupted."""
+        trainer.fit(self.module, self.stream, ckpt_path=usable_checkpoint(task.folder), weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+
+
+def prepare(task: Task, share: Share, device: torch.device, observers: Sequence[Observer] = ()) -> Training:
+    """The task's training, or the `share` of it that one of several devices has."""
+    config, machine = task.run.config, task.machine
+    assert config.recipe is not None
+    assert config.data is not None
+    loaders = make_loaders(
+        config.data,
+        config.recipe.batch_size,
+        task.run.seed,
+        device,
+        machine.channels_last,
+        machine.loader_workers,
+        share,
+    )
+    network = build_network(config.model, config.data, config.recipe.init, task.run.seed)
+    train_only(network, config.recipe.trained)
+    if machine.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    module = Classification(
+        torch.compile(network) if machine.compile else network,  # type: ignore[arg-type]
+        config.recipe,
+        task.run.seed,
+        loaders.train.plan,
+        loaders.validation,
+        observers,
+    )
+    steps = config.recipe.total_steps(loaders.train.plan.steps)
+    return Training(network, loaders, module, Stream(loaders.train, steps * module.accumulate))
+
+
+def accelerator_device(accelerator: str) -> torch.device:
+    """Where the images live: the first GPU, or the CPU."""
+    return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def make_trainer(task: Task, config: TrainerConfig, plugins: Sequence[Any] = (), **parallel: Any) -> pl.Trainer:
+    """Lightning without what we do not use: no files of its own, no bar (the sweep has one), no sanity pass.
+
+    `plugins` and `parallel` say what is needed beside that where a training has several devices.
+    """
+    return pl.Trainer(
+        accelerator="cpu" if accelerator_device(task.machine.accelerator).type == "cpu" else "gpu",
+        precision=config.precision,
+        accumulate_grad_batches=config.accumulate,
+        max_epochs=1,
+        plugins=[SealedCheckpointIO(), *plugins],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        gradient_clip_val=task.run.config.recipe.clip_norm if task.run.config.recipe else None,
+        default_root_dir=str(task.folder),
+        **{"devices": 1, **parallel},
+    )
+
+
+class quiet_lightning(warnings.catch_warnings):
+    """Silence Lightning's advice on loader workers and log intervals: our loaders have none by design."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.filterwarnings("ignore", module="pytorch_lightning.*|lightning_fabric.*")
+        logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+        return entered
