@@ -113,7 +113,7 @@ def statistics(images: Tensor, normalisation: Normalisation) -> tuple[Tensor, Te
 
     channel: zero mean and unit variance in each channel (fb.resnet.torch). channel_mean: only the mean is taken, the
     scale stays 0 ... 255 (Caffe's AlexNet and VGG). mean_image: the same with a mean for each pixel (He et al. 2015,
-    section 4.2). unit: pixels / 255 (DenseNet's SVHN). inception: -1 ... 1 (the released Inception networks of TensorFlow).
+    section 4.2). unit: pixels / 255 (DenseNet's SVHN). inception: -1 ... 1 (TensorFlow's Inception networks).
     """
     mean, std = channel_statistics(images)
     if normalisation == "mean_image":
