@@ -98,6 +98,8 @@ def read_entry(path: Path) -> Entry:
         raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
     if not isinstance(body, dict) or "paper" not in body or "table" not in body:
         raise UserError(f"{path.name} names no paper and table")
+    if "hydra" in body:  # whose block names classes to import and folders to write to
+        raise UserError(f"{path.name}: an experiment has no block hydra; its settings belong to the command line")
     entry = Entry(path.stem, "\n".join(comments).strip(), body)
     missing = [field for field in HEADER_FIELDS if field not in entry.fields]
     if missing:

@@ -137,7 +137,11 @@ def cost(
     wrong = [key for key, sign, _ in pairs if not sign]
     if wrong:
         raise UserError(f"'{wrong[0]}' is not of the form option=value")
-    found = count(model, parse_shape(input_shape), **{key: yaml.safe_load(value) for key, _, value in pairs})
+    try:
+        given = {key: yaml.safe_load(value) for key, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise UserError(f"an option's value is no plain YAML: {' '.join(str(error).split())}") from error
+    found = count(model, parse_shape(input_shape), **given)
     if as_json:
         print(json.dumps({"model": model, "parameters": found.parameters, "multiply_adds": found.multiply_adds}))
     else:

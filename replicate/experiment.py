@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from replicate.catalogue import find
 from replicate.data.config import DataConfig
 from replicate.errors import UserError, unknown
 from replicate.paths import conf_dir, data_files
@@ -129,6 +130,9 @@ class Experiment:
         self._config, self._overrides = config, tuple(overrides)
         self._resolved: dict[str, Run] = {}  # seed 0 of each variant: resolving takes a hundred times as long as a seed
         self.settings = self._read_settings()
+        for variant in map(str, config.variants):
+            if Path(variant).is_absolute() or ".." in Path(variant).parts:
+                raise UserError(f"{name}: '{variant}' is a path, not the name of a variant")
         if self.settings.study not in STUDIES:
             raise unknown("study", self.settings.study, STUDIES)
         if self.scale not in SCALES:
@@ -303,8 +307,10 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
 
     `variant=` and `seed=` may be among them; they narrow a sweep and do not matter here. Raises UserError.
     """
-    if name not in experiment_names():
-        raise unknown("experiment", name, experiment_names())
+    find(name)
+    for word in overrides:
+        if word.lstrip("+~").startswith("experiment="):
+            raise UserError(f"'{word}': the experiment is {name}, named before; another word cannot change it")
     own = own_words(overrides)
     return Experiment(name, compose_config([f"experiment={name}", *own]), own)
 

@@ -143,7 +143,7 @@ def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run])
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", own, RunMode.MULTIRUN)
         HydraConfig.instance().set_config(config)
-        context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+        context = HydraContext(config_loader=loader, callbacks=Callbacks())  # none that a configuration may name
         launcher = Plugins.instance().instantiate_launcher(context, run_job, config)
         results = launcher.launch(jobs, initial_job_idx=0)
     return dict(result.return_value for result in results)

@@ -1,6 +1,7 @@
 """Where data files lie: the suite's own, and those of a folder that the user names to add papers of their own."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -33,9 +34,16 @@ def own_dir() -> Path | None:
 
 
 def own_files(kind: str, suffix: str = ".yaml") -> dict[str, Path]:
-    """Name -> file in the user's folder `kind`, by name; nothing without such a folder."""
+    """Name -> file in the user's folder `kind`, by name; nothing without such a folder.
+
+    Raises UserError for a name that could lead out of a folder (`...yaml` is a YAML file called `..`).
+    """
     own = own_dir()
-    return {path.stem: path for path in sorted((own / kind).glob(f"*{suffix}"))} if own is not None else {}
+    files = {path.stem: path for path in sorted((own / kind).glob(f"*{suffix}"))} if own is not None else {}
+    for name, path in files.items():
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise UserError(f"{path}: a file's name has letters, digits, _ and - alone")
+    return files
 
 
 def data_files(kind: str) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -65,7 +66,10 @@ def load_file(network: nn.Module, model: str, path: Path) -> None:
     digits = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
     if digits and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digits[1]):
         raise UserError(f"{path} is damaged: its sha256 does not begin with {digits[1]}")
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(f"{path.name} is no state_dict of tensors alone: {str(error).splitlines()[0]}") from error
     try:
         load_reference(network, library_of(model), model, state)
     except RuntimeError as error:
