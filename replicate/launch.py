@@ -1,11 +1,15 @@
 """Do the runs of an experiment that are not done yet, through Hydra's sweep and launcher."""
 
+import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from hydra import initialize_config_dir
@@ -26,6 +30,8 @@ from replicate.records import Record, RunStore
 from replicate.studies import load_study
 
 BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
+SWEEP = "REPLICATE_SWEEP"  # in the environment of workers on this machine: the process of their sweep
+GRACE = 30.0  # seconds that a worker has to save its run when its sweep is gone
 
 
 @dataclass(frozen=True)
@@ -145,17 +151,39 @@ def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run])
         HydraConfig.instance().set_config(config)
         context = HydraContext(config_loader=loader, callbacks=Callbacks())  # none that a configuration may name
         launcher = Plugins.instance().instantiate_launcher(context, run_job, config)
+        os.environ[SWEEP] = str(os.getpid())
         results = launcher.launch(jobs, initial_job_idx=0)
     return dict(result.return_value for result in results)
 
 
 def run_job(config: DictConfig) -> tuple[str, str]:
     """Hydra's task: one composed configuration to one run. Returns (run id, done | busy | failed)."""
+    end_with_sweep()
     context = HydraConfig.get()
     choices: Any = context.runtime.choices
     experiment = Experiment(str(choices.experiment), config, own_words(context.overrides.task))
     run = experiment.run(str(config.variant), int(config.seed))
     return run.id, execute(experiment, run)
+
+
+@cache
+def end_with_sweep() -> None:
+    """In a worker that a sweep on this machine started: end when the sweep does, even if that was killed.
+
+    Else its workers would go on with runs that nobody waits for. A training that gets the signal saves and leaves.
+    """
+    sweep = os.getppid()
+    if os.environ.get(SWEEP) != str(sweep):
+        return
+
+    def watch() -> None:
+        while os.getppid() == sweep:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def execute(experiment: Experiment, run: Run) -> str:

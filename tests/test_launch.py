@@ -6,8 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -95,7 +99,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_records(tmp_path: Path) -
         folder.mkdir()
         if kill:
             with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as sweep:
-                wait_for_checkpoint(folder / "runs")
+                wait_for(partial(any_checkpoint, folder))
                 sweep.send_signal(signal.SIGKILL)
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
@@ -103,6 +107,35 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_records(tmp_path: Path) -
         outcomes.append({run: record.outcome() for run in store.finished() if (record := store.read(run))})
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0]) == 2
+
+
+def test_the_workers_of_a_killed_sweep_save_their_runs_and_end(workdir: Path) -> None:
+    words = ["scale=smoke", "launcher=local", "machine.workers=2", "wandb=disabled", "variant=A,B"]
+    command = [sys.executable, "-m", "replicate.cli", "run", "resnet_shortcuts", *words, "recipe.epochs=5000"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as sweep:
+        wait_for(lambda: any(Path("runs").glob("*/progress.json")))
+        workers = [process for process in processes() if process.parent == sweep.pid]
+        sweep.send_signal(signal.SIGKILL)
+    assert any(worker.command.find("loky") >= 0 for worker in workers)
+    wait_for(lambda: not {worker.pid for worker in workers} & {process.pid for process in processes()})
+    assert any_checkpoint(workdir), "checkpoints come every minute; this one came of the sweep's end"
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    command: str
+
+
+def processes() -> list[Process]:
+    """Those of this machine that have not ended."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                found.append(Process(int(folder.name), int(parent), (folder / "cmdline").read_text()))
+    return found
 
 
 def test_a_dying_worker_costs_the_sweep_nothing(
@@ -138,12 +171,16 @@ def test_a_launcher_that_gets_nothing_done_is_not_tried_for_ever(
         launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
 
 
-def wait_for_checkpoint(runs: Path) -> None:
+def any_checkpoint(folder: Path) -> bool:
+    return any((folder / "runs").glob("*/last.ckpt"))
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
     for _ in range(1200):
-        if any(runs.glob("*/last.ckpt")):
+        if happened():
             return
         time.sleep(0.05)
-    raise AssertionError("no checkpoint in a minute")
+    raise AssertionError("not in a minute")
 
 
 def progress(**values: float) -> Progress:
