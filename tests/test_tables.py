@@ -28,6 +28,14 @@ def test_no_variant_is_a_row_that_is_called_reference_only(entry: Entry) -> None
     assert not {row.variant for row in table.rows if row.reference_only or table.reference_only} & entry.rows
 
 
+def test_every_row_that_a_variant_names_is_printed() -> None:
+    """At any scale; smoke runs are checked as they are done, and few run the others."""
+    for entry in catalogue():
+        variants = entry.body["variants"].values()
+        named = {body["row"] for body in variants if body and "row" in body}
+        assert named <= {row.variant for row in load_paper(entry.paper).tables[entry.table].rows}, entry.name
+
+
 # the map of a small table ---------------------------------------------------------------------------------------------
 
 
