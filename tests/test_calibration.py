@@ -134,8 +134,8 @@ def test_the_document_has_every_cell_and_none_above_five_percent() -> None:
 
 def test_a_line_near_five_percent_is_simulated_longer() -> None:
     near, far = (Case("preact", "bn_after_addition_hurts_imagenet", spread, uneven=5.0) for spread in (1.0, 0.001))
-    lines = [calibration.simulated(near, "none", 3, 100), calibration.simulated(far, "published", 3, 100)]
-    assert [int(line["sweeps"].iloc[0]) for line in lines] == [100 * calibration.LONGER, 100]
+    lines = [calibration.simulated(near, "none", 3, 600), calibration.simulated(far, "published", 3, 600)]
+    assert [int(line["sweeps"].iloc[0]) for line in lines] == [600 * calibration.LONGER, 600]
 
 
 def test_the_observed_spread_is_a_median_over_variants(tmp_path: Path) -> None:

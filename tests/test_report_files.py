@@ -18,7 +18,7 @@ from replicate.records import Record
 from replicate.report import Findings, committed_records, gather, judge, report, terminal, write_index
 from replicate.report.figure import draw, figure_png, figure_svg
 from replicate.report.table import agreement, markdown, table_frame
-from replicate.report.wording import duration, short_count
+from replicate.report.wording import capital, duration, short_count
 from tests.made_up import errors_falling, made_up_experiment, record_of
 
 FILES = ["figure.svg", "records.jsonl", "runs.csv", "table.md", "verdicts.json"]
@@ -66,6 +66,23 @@ def test_a_variant_without_any_run_is_not_run() -> None:
     experiment = made_up_experiment()
     frame = table_frame(found(experiment, [r for r in errors_falling(experiment.runs()) if r.variant != "2x40d"]))
     assert list(frame.loc[1, ["top-1 error (%), mean ± 95 % (n)", "remarks"]]) == ["not run", "not run"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("error falls", "Error falls"),
+        ("a pool shrinks maps", "A pool shrinks maps"),
+        ("error, as depth", "Error, as depth"),
+        ("p_L = 0.5 saves time", "p_L = 0.5 saves time"),
+        ("fc6 holds most", "fc6 holds most"),
+        ("v1.1 is cheaper", "v1.1 is cheaper"),
+        ("n kernels of size k", "n kernels of size k"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_unless_a_symbol_does(text: str, said: str) -> None:
+    assert capital(text) == said
 
 
 @pytest.mark.parametrize(("scale", "comparable"), [("smoke", False), ("laptop", False), ("paper", True)])

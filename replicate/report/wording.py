@@ -25,8 +25,10 @@ def plural(count: int, noun: str) -> str:
 
 
 def capital(text: str) -> str:
-    """A sentence's first letter, the others as they are."""
-    return text[:1].upper() + text[1:]
+    """A sentence with a large first letter, unless it begins with a symbol or a name (p_L, fc6, v1.1, n)."""
+    first = text.partition(" ")[0].rstrip(",.:?")
+    word = first.isalpha() and (len(first) > 1 or first == "a")
+    return text[:1].upper() + text[1:] if word else text
 
 
 def heading(findings: Findings, column: str) -> str:
