@@ -31,6 +31,7 @@ from replicate.studies import load_study
 
 BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
 SWEEP = "REPLICATE_SWEEP"  # in the environment of workers on this machine: the process of their sweep
+SWEEP_GONE = threading.Event()
 GRACE = 30.0  # seconds that a worker has to save its run when its sweep is gone
 
 
@@ -163,7 +164,12 @@ def run_job(config: DictConfig) -> tuple[str, str]:
     choices: Any = context.runtime.choices
     experiment = Experiment(str(choices.experiment), config, own_words(context.overrides.task))
     run = experiment.run(str(config.variant), int(config.seed))
-    return run.id, execute(experiment, run)
+    try:
+        return run.id, execute(experiment, run)
+    except SystemExit as leaving:
+        if SWEEP_GONE.is_set():  # there is nobody whom the worker could tell
+            os._exit(leaving.code if isinstance(leaving.code, int) else 1)
+        raise
 
 
 @cache
@@ -179,6 +185,7 @@ def end_with_sweep() -> None:
     def watch() -> None:
         while os.getppid() == sweep:
             time.sleep(1)
+        SWEEP_GONE.set()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         os._exit(128 + signal.SIGTERM)
