@@ -50,14 +50,16 @@ def with_blocks(text: str, filled: dict[str, str], name: str = "the page") -> st
 
 
 def verdicts_block(results_dir: Path) -> str:
-    """Each experiment with results, above smoke scale, and how its claims came out."""
+    """Each experiment with results, above smoke scale, whose claims were tested, and how they came out."""
     found = [read_verdicts(path) for path in sorted(results_dir.glob(f"*/*/{VERDICTS}"))]
     told = [data for data in found if data["scale"] != "smoke"]
     if not told:
         return "No results yet."
     questions = {entry.name: entry.fields["question"] for entry in catalogue()}
-    table = words_table([verdict_line(data, questions) for data in told])
-    return f"{counted_outcomes(told)} [results/](results/README.md) has each of them.\n\n{table}"
+    lines = [verdict_line(data, questions) for data in told if data["verdicts"]]
+    table = words_table(lines) if lines else ""
+    rest = "[results/](results/README.md) has each of them, and tables of numbers alone."
+    return f"{counted_outcomes(told)} {rest}\n\n{table}"
 
 
 def verdict_line(data: dict[str, Any], questions: dict[str, str]) -> dict[str, str]:
@@ -70,7 +72,7 @@ def verdict_line(data: dict[str, Any], questions: dict[str, str]) -> dict[str, s
         "question": asked(questions.get(name, name)),
         "experiment": f"[{name}](results/{name}/{scale}/{TABLE})",
         "scale": scale,
-        "verdict": ", ".join(said) or "no claim tested",
+        "verdict": ", ".join(said),
     }
 
 
