@@ -5,17 +5,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from replicate.catalogue import find
+from replicate.composition import BLOCKS, FREE_BLOCKS, apply_overrides, compose_config, one_line, opened, own_words
 from replicate.data.config import DataConfig
 from replicate.errors import UserError, unknown
-from replicate.paths import conf_dir, data_files
+from replicate.paths import data_files
 from replicate.records import run_id
 from replicate.resolvers import register_resolvers
 from replicate.studies import STUDIES
@@ -23,11 +21,6 @@ from replicate.training.recipe import Recipe, first_line, resolve_recipe
 
 SCALES = ("smoke", "laptop", "paper", "pretrained")
 WANDB_MODES = ("auto", "online", "offline", "disabled")
-BLOCKS = ("model", "data", "recipe", "trainer", "options")
-"""The parts of a configuration that a variant may override and that decide a run's result."""
-FREE_BLOCKS = ("model", "options")
-"""Blocks whose keys the network or the study knows, not config.yaml."""
-
 register_resolvers()
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -243,19 +236,6 @@ class Experiment:
         return build_config(self.settings.study, label, blocks), names
 
 
-def opened(config: DictConfig) -> DictConfig:
-    """A copy in which variants may add keys to the free blocks; elsewhere an unknown key stays an error.
-
-    Without the variants: each is merged with all that is here, so a thousand would carry a thousand each.
-    """
-    copy: DictConfig = config.copy()
-    with open_dict(copy):
-        del copy["variants"]
-    for block in FREE_BLOCKS:
-        OmegaConf.set_struct(copy[block], False)
-    return copy
-
-
 def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:
     """Keep the blocks that the study uses, drop what is not set, and check every value."""
     used = {key: blocks[key] for key in STUDIES[study].blocks}
@@ -283,16 +263,6 @@ def variants_at(variants: Mapping[str, Any], scale: str) -> list[str]:
     return [str(name) for name, body in variants.items() if scale in ((body or {}).get("scales") or (scale,))]
 
 
-def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Write the command line's overrides of blocks over whatever a variant said."""
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
-        key = override.key_or_group
-        if key.split(".")[0] in BLOCKS and not override.is_sweep_override():
-            if override.is_delete():
-                raise UserError(f"'{override.input_line}': blocks of a variant cannot be deleted; set them to null")
-            OmegaConf.update(config, key, override.value(), force_add=True)
-
-
 def validated(model: type[Model], label: str, data: Any, block: str = "") -> Model:
     """`data` as `model`, or a UserError that names the setting in one line."""
     try:
@@ -313,30 +283,3 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
             raise UserError(f"'{word}': the experiment is {name}, named before; another word cannot change it")
     own = own_words(overrides)
     return Experiment(name, compose_config([f"experiment={name}", *own]), own)
-
-
-def own_words(words: Sequence[str]) -> list[str]:
-    """The overrides without those that narrow the sweep; free blocks take new keys without a plus sign."""
-    kept = [word for word in words if not is_sweep(word)]
-    return [f"++{word}" if word.startswith(tuple(f"{block}." for block in FREE_BLOCKS)) else word for word in kept]
-
-
-def is_sweep(word: str) -> bool:
-    return word.split("=")[0] in ("variant", "seed")
-
-
-def compose_config(overrides: Sequence[str]) -> DictConfig:
-    """Hydra's composition, its errors in one line."""
-    try:
-        with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-            return compose("config", list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(one_line(error)) from error
-
-
-def one_line(error: Exception) -> str:
-    """Hydra's message without its advice on its own internals, on one line."""
-    cause = error.__cause__ if error.__cause__ is not None and "struct" in str(error.__cause__) else None
-    lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
-    detail = f" ({str(cause).splitlines()[0]})" if cause else ""
-    return " ".join(lines[:2]) + detail

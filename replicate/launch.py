@@ -22,8 +22,9 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+from replicate.composition import is_sweep, own_words
 from replicate.errors import UserError, unknown
-from replicate.experiment import Experiment, Run, is_sweep, load_experiment, own_words
+from replicate.experiment import Experiment, Run, load_experiment
 from replicate.paths import conf_dir
 from replicate.progress import Monitor, ProgressWriter
 from replicate.records import Record, RunStore

@@ -1,0 +1,67 @@
+"""Hydra's composition of an experiment, and the command line's words on it."""
+
+from collections.abc import Sequence
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from replicate.errors import UserError
+from replicate.paths import conf_dir
+
+BLOCKS = ("model", "data", "recipe", "trainer", "options")
+"""The parts of a configuration that a variant may override and that decide a run's result."""
+FREE_BLOCKS = ("model", "options")
+"""Blocks whose keys the network or the study knows, not config.yaml."""
+
+
+def own_words(words: Sequence[str]) -> list[str]:
+    """The overrides without those that narrow the sweep; free blocks take new keys without a plus sign."""
+    kept = [word for word in words if not is_sweep(word)]
+    return [f"++{word}" if word.startswith(tuple(f"{block}." for block in FREE_BLOCKS)) else word for word in kept]
+
+
+def is_sweep(word: str) -> bool:
+    return word.split("=")[0] in ("variant", "seed")
+
+
+def compose_config(overrides: Sequence[str]) -> DictConfig:
+    """Hydra's composition, its errors in one line."""
+    try:
+        with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
+            return compose("config", list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Hydra's message without its advice on its own internals, on one line."""
+    cause = error.__cause__ if error.__cause__ is not None and "struct" in str(error.__cause__) else None
+    lines = [line.strip() for line in f"{error}".splitlines() if line.strip()]
+    detail = f" ({str(cause).splitlines()[0]})" if cause else ""
+    return " ".join(lines[:2]) + detail
+
+
+def opened(config: DictConfig) -> DictConfig:
+    """A copy in which variants may add keys to the free blocks; elsewhere an unknown key stays an error.
+
+    Without the variants: each is merged with all that is here, so a thousand would carry a thousand each.
+    """
+    copy: DictConfig = config.copy()
+    with open_dict(copy):
+        del copy["variants"]
+    for block in FREE_BLOCKS:
+        OmegaConf.set_struct(copy[block], False)
+    return copy
+
+
+def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Write the command line's overrides of blocks over whatever a variant said."""
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.key_or_group
+        if key.split(".")[0] in BLOCKS and not override.is_sweep_override():
+            if override.is_delete():
+                raise UserError(f"'{override.input_line}': blocks of a variant cannot be deleted; set them to null")
+            OmegaConf.update(config, key, override.value(), force_add=True)
