@@ -28,7 +28,7 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
     from replicate.training.devices import check_gpus
     from replicate.training.trainer import accelerator_device
 
-    devices = max([experiment.devices, *(run.config.trainer.devices or 1 for run in runs if run.config.trainer)])
+    devices = max([experiment.devices, *(run.config.devices for run in runs)])
     if devices == 1:
         return
     asked, machine = f"trainer.devices={devices}", experiment.machine

@@ -73,6 +73,11 @@ class RunConfig(Block):
     trainer: TrainerConfig | None = None
     options: dict[str, Any] = {}
 
+    @property
+    def devices(self) -> int:
+        """Devices of the training; 1 where nothing is trained."""
+        return self.trainer.devices or 1 if self.trainer is not None else 1
+
     def identity(self) -> dict[str, Any]:
         """What a run's id is made of: all that is set, less where files lie and where a recipe's numbers came from."""
         unimportant = {"data": {"root", "download"}, "recipe": {"published"}}

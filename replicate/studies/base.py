@@ -41,8 +41,7 @@ def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
     """What a finished run leaves: what was found, beside where and how it was found."""
     from replicate.provenance import provenance
 
-    run, trainer = task.run, task.run.config.trainer
-    devices = trainer.devices or 1 if trainer is not None else 1
+    run = task.run
     return Record(
         id=run.id,
         experiment=run.experiment,
@@ -55,5 +54,5 @@ def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
         parameters=outcome.parameters,
         multiply_adds=outcome.multiply_adds,
         timing=Timing(seconds=seconds, images_per_second=outcome.images_per_second),
-        provenance=provenance(task.machine, devices, outcome.data_checksum),
+        provenance=provenance(task.machine, run.config.devices, outcome.data_checksum),
     )

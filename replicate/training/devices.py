@@ -117,7 +117,7 @@ def train_share(rank: int, task: Task, port: int, pipe: Connection) -> None:
     config = task.run.config
     assert config.recipe is not None
     assert config.trainer is not None
-    devices = config.trainer.devices or 1
+    devices = config.devices
     torch.set_num_threads(task.machine.threads)
     device = join_group(rank, devices, port, accelerator_device(task.machine.accelerator).type)
     watch = Watch(task, config.recipe.batch_size)
@@ -167,7 +167,7 @@ def train_on_devices(task: Task) -> float | None:
 
     Raises RuntimeError when a device's process fails or dies, Preempted on a signal.
     """
-    devices = task.run.config.trainer.devices or 1 if task.run.config.trainer else 1
+    devices = task.run.config.devices
     check_gpus(devices, task.machine.accelerator)
     team = Team(task, devices)
     with Told(team, task) as preemption:
