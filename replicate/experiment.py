@@ -13,7 +13,6 @@ from replicate.catalogue import find
 from replicate.composition import BLOCKS, FREE_BLOCKS, apply_overrides, compose_config, one_line, opened, own_words
 from replicate.data.config import DataConfig
 from replicate.errors import UserError, unknown
-from replicate.paths import data_files
 from replicate.records import run_id
 from replicate.resolvers import register_resolvers
 from replicate.studies import STUDIES
@@ -114,10 +113,6 @@ class Settings(Block):
     metrics: dict[str, str]
     statistic: Literal["mean", "median", "best", "single"]
     deviations: dict[str, tuple[str, ...]]
-
-
-def experiment_names() -> list[str]:
-    return list(data_files("experiment"))
 
 
 class Experiment:

@@ -3,7 +3,8 @@
 import pytest
 
 from replicate.errors import UserError
-from replicate.experiment import experiment_names, load_experiment
+from replicate.experiment import load_experiment
+from replicate.paths import data_files
 from tests.made_up import made_up_experiment
 
 NAME = "resnext_cardinality"
@@ -86,7 +87,7 @@ def test_unknown_experiment_names_the_nearest() -> None:
         load_experiment("resnext_cardinalty")
 
 
-@pytest.mark.parametrize("name", experiment_names())
+@pytest.mark.parametrize("name", data_files("experiment"))
 def test_every_scale_of_every_experiment_resolves(name: str) -> None:
     for scale in ("smoke", "laptop", "paper", "pretrained"):
         try:

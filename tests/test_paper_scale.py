@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from replicate.counting import count_parameters
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError
-from replicate.experiment import Run, experiment_names, load_experiment
+from replicate.experiment import Run, load_experiment
 from replicate.models.auxiliary import AuxOutput
 from replicate.papers import load_paper
+from replicate.paths import data_files
 from replicate.records import canonical
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
@@ -24,7 +25,7 @@ STEP_SIZE = 64  # pixels: a step at 224 asks nothing more of the graph and takes
 def paper_runs() -> list[tuple[str, Run]]:
     """Experiment and run of every variant that trains at paper scale."""
     found = []
-    for name in experiment_names():
+    for name in data_files("experiment"):
         try:
             experiment = load_experiment(name, ["scale=paper"])
         except UserError:
