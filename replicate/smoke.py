@@ -1,6 +1,5 @@
 """Every experiment and variant at smoke scale, in a folder that is gone afterwards."""
 
-import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from joblib import Parallel, delayed
 
 from replicate.catalogue import catalogue
 from replicate.launch import run_experiment
+from replicate.resolvers import cores
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def smoke_all(workers: int | None = None) -> int:
     names = [entry.name for entry in catalogue() if "smoke" in entry.scales]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        each = Parallel(n_jobs=workers or os.cpu_count() or 1, return_as="generator")
+        each = Parallel(n_jobs=cores(workers), return_as="generator")
         for done in each(delayed(smoke)(name, folder) for name in names):
             failed += done.failed
             print(done.line(), flush=True)
