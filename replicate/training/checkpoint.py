@@ -86,7 +86,7 @@ class Checkpoint:
         self.saved = time.monotonic()
 
     def __call__(self, module: Classification, done: int) -> None:
-        if done == module.total_steps or module.diverged or self.due():
+        if module.ends(done) or self.due():
             self.save(module)
 
     def due(self) -> bool:

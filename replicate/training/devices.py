@@ -63,7 +63,7 @@ class Orders:
         self.checkpoint, self.pipe = checkpoint, pipe
 
     def __call__(self, module: Classification, done: int) -> None:
-        save, number = done == module.total_steps or module.diverged, 0
+        save, number = module.ends(done), 0
         if not save and done % ASK_EVERY == 0:
             save, number = module.trainer.strategy.broadcast(self.decide())
         if save:

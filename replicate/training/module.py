@@ -72,6 +72,10 @@ class Classification(pl.LightningModule):
         """Steps of the whole training."""
         return int(self.trainer.num_training_batches) // self.accumulate
 
+    def ends(self, done: int) -> bool:
+        """Whether the training is over after `done` steps."""
+        return done == self.total_steps or self.diverged
+
     def learning_rate(self, index: int) -> float:
         """The rate for the batch at `index`."""
         warmup = self.recipe.warmup
