@@ -103,7 +103,7 @@ def subnormals_as_zero() -> Iterator[None]:
 
     Networks that step on one batch know it by heart after some thirty steps, and gradients of blocks that had a turn
     seldom get that small. A processor is forty times slower with such numbers (measured: 14 s for a step of 0.3 s), a
-    GPU is not, and no training with data meets them in numbers.
+    GPU is not.
     """
     torch.set_flush_denormal(True)
     try:
