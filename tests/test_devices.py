@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from replicate.launch import run_experiment
 from replicate.progress import Progress
 from replicate.provenance import provenance
 from replicate.records import CHECKPOINT
+from replicate.training import devices
 from replicate.training.fit import Trained, fit
 from replicate.training.module import Classification
 from replicate.training.preemption import Preempted
@@ -174,6 +176,18 @@ def test_an_error_on_a_device_is_told_in_one_line(tmp_path: Path, own_networks: 
         patch.delenv("REPLICATE_PATH")
         with pytest.raises(RuntimeError, match=r"^device [01] of 2 failed: .*UserError: unknown model 'noisynet'"):
             fit(task(noisy_run(), tmp_path))
+
+
+def test_processes_that_end_between_two_looks_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To wait for nothing is to wait for ever."""
+    looks = iter([True])
+    team = object.__new__(devices.Team)
+    ended = SimpleNamespace(is_alive=lambda: next(looks, False), sentinel=7, exitcode=0)
+    team.pipes, team.ranks = [], [ended]  # type: ignore[list-item]
+    waited: list[Any] = []
+    monkeypatch.setattr(devices, "wait", waited.append)
+    team.listen()
+    assert waited == [[7]]
 
 
 def test_devices_share_the_parts_of_a_batch() -> None:

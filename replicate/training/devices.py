@@ -212,8 +212,8 @@ class Team:
 
     def listen(self) -> None:
         """Hear what the devices tell until all have ended or one has failed."""
-        while any(rank.is_alive() for rank in self.ranks) and not any(self.codes()):
-            wait([*self.pipes, *(rank.sentinel for rank in self.ranks if rank.is_alive())])
+        while (alive := [rank.sentinel for rank in self.ranks if rank.is_alive()]) and not any(self.codes()):
+            wait([*self.pipes, *alive])
             self.hear()
 
     def hear(self) -> None:
