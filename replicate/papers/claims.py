@@ -82,10 +82,12 @@ class _Test(Fact):
     case: set where a claim says the same of several cases (depth 50, depth 101): those not measured may be left out,
     while every test without a case must be measured before the claim can hold.
     unprinted: rows that the paper has as a curve or in words only, with the parameters they would carry.
+    margin_by: who set the number of the test (a margin, a bound, a level): the paper's sentence, or this project.
     """
 
     metric: Names = ()
     case: str = ""
+    margin_by: Literal["paper", "ours"] = "paper"
     unprinted: dict[str, dict[str, Param]] = Field(default_factory=dict)
 
     def cells(self) -> tuple[Cell, ...]:
@@ -187,10 +189,14 @@ def _label(group: Mapping[str, Param]) -> str:
 
 
 class TrendTest(_LadderTest):
-    """The metric falls or rises along `by`, or along `rows` in the order of the list."""
+    """The metric falls or rises along `by`, or along `rows` in the order of the list.
+
+    monotone: the claim says that it does so at every step, so that no neighbouring step may be reversed.
+    """
 
     kind: Literal["trend"]
     direction: Literal["falling", "rising"]
+    monotone: bool = False
 
     @model_validator(mode="after")
     def _has_order(self) -> "TrendTest":
@@ -211,11 +217,15 @@ class GrowthTest(_LadderTest):
 
 
 class EqualTest(_MeansTest):
-    """Every two of `rows` differ by less than `margin`, in the metric's unit. Margin 0 only for counts."""
+    """Every two of `rows` differ by less than `margin`, in the metric's unit. Margin 0 only for counts.
+
+    relative: the margin is a share of the level instead (0.05: 5 % of the rows' mean), so that it holds on any task.
+    """
 
     kind: Literal["equal"]
     rows: tuple[CellRef, ...] = Field(min_length=2)
     margin: float = Field(ge=0)
+    relative: bool = False
 
     @model_validator(mode="after")
     def _margin_can_be_tested(self) -> "EqualTest":
@@ -256,6 +266,13 @@ class RatioTest(_MeansTest):
         return self.published * (1 - self.tolerance), self.published * (1 + self.tolerance)
 
 
+class RelativeLevel(Fact):
+    """A level that moves with the task: `times` the mean of the reference row `row` in the same column."""
+
+    row: str
+    times: float = Field(gt=1)
+
+
 class CollapseTest(_Test):
     """Training of each of `rows` fails in most runs: it diverges, or an error or loss ends at `level` or worse.
 
@@ -264,10 +281,11 @@ class CollapseTest(_Test):
 
     kind: Literal["collapse"]
     rows: Names
-    level: Literal["chance"] | float = "chance"
+    level: Literal["chance"] | float | RelativeLevel = "chance"
 
     def cells(self) -> tuple[Cell, ...]:
-        return tuple(map(Cell, self.rows))
+        reference = (self.level.row,) if isinstance(self.level, RelativeLevel) else ()
+        return tuple(map(Cell, (*self.rows, *reference)))
 
 
 class ExactTest(_Test):

@@ -122,11 +122,31 @@ class Recipe(Fact):
     other: str | None = None
 
 
+class Premise(Fact):
+    """What must be true of a row before a claim can be judged: its mean in `metric` lies below or above a bound.
+
+    because: why the claim says nothing where this is not so.
+    """
+
+    row: str
+    metric: str
+    below: float | None = None
+    above: float | None = None
+    because: Reason
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> "Premise":
+        if (self.below is None) == (self.above is None):
+            raise ValueError("a premise has either below or above")
+        return self
+
+
 class Claim(Fact):
     """What a paper or source document asserts. `check` says in words, `test` as data, what would confirm it.
 
     A claim without a test either says the same as others (`same_as`: paper/claim), whose verdicts are then its own, or
-    it is out of reach of every experiment here, with the reason.
+    it is out of reach of every experiment here, with the reason. `about`: the mechanism that it speaks of, from which
+    the training regime of a laptop experiment follows. `premise`: what must be true before it can be judged.
     """
 
     id: str
@@ -135,6 +155,8 @@ class Claim(Fact):
     check: str
     table: str | None = None
     test: Annotated[tuple[ClaimTest, ...], BeforeValidator(as_tuple)] = ()
+    about: Literal["optimisation", "regularisation", "capacity", "cost"] | None = None
+    premise: Annotated[tuple[Premise, ...], BeforeValidator(as_tuple)] = ()
     same_as: Names = ()
     out_of_reach: Annotated[str, Field(min_length=10)] | None = None
     where: tuple[str, ...] = ()  # the next six: conv_arithmetic only
