@@ -12,7 +12,7 @@ import torch
 from benchmarks.loading import epoch_speed, per_image, resident
 from benchmarks.processes import peak_together, together
 from benchmarks.training import bare_loop, our_trainer, training_flops_per_image
-from replicate.provenance import cpu_name
+from replicate.runs.provenance import cpu_name
 from replicate.training.trainer import quiet_lightning
 
 ROUNDS = 5

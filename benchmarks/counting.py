@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from replicate.counting import OperationCounter, count_multiply_adds
 from replicate.models import create_model, model_names
-from replicate.provenance import cpu_name
+from replicate.models.counting import OperationCounter, count_multiply_adds
+from replicate.runs.provenance import cpu_name
 
 SIZES = {"lenet5": 32, "lenet5_modern": 32, "mobilefacenet": 112}  # made for one size; all others take 224 or more
 FEW = ("densenet121", "inception_v4", "legacy_seresnet50", "mobilenet_v2", "resnet50", "shufflenet_1x_g3", "vgg16")

@@ -20,7 +20,7 @@ from benchmarks.loading import epoch_speed
 from replicate.data.config import DataConfig
 from replicate.data.imagenet import ImageFileLoader, imagenet_loaders
 from replicate.data.imagenet_files import list_images
-from replicate.provenance import cpu_name
+from replicate.runs.provenance import cpu_name
 
 WIDTH, HEIGHT, BATCH = 256, 192, 32
 PER_SHARD = 1250  # images, as 1024 shards of ImageNet have them

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from benchmarks.__main__ import alternate, line
 from replicate.models import create_model
-from replicate.provenance import cpu_name
+from replicate.runs.provenance import cpu_name
 from replicate.studies.surgery import Part, parts, single_deletions, single_deletions_in_full
 
 Deletions = Callable[[nn.Module, list[Part], Tensor], Iterator[tuple[Part, Tensor]]]

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 import torch
 
 from benchmarks.training import our_trainer
-from replicate.planning import matmul_peak
+from replicate.sweep.plan import matmul_peak
 from replicate.training.trainer import quiet_lightning
 
 

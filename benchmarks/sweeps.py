@@ -12,12 +12,14 @@ from pathlib import Path
 from unittest.mock import patch
 
 from benchmarks.__main__ import line
-from replicate import launch
 from replicate.cli import app
-from replicate.experiment import Run, load_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import Run
 from replicate.paths import OWN
-from replicate.provenance import cpu_name
-from replicate.records import Measurement, Record, RunStore, Timing, dump
+from replicate.runs.provenance import cpu_name
+from replicate.runs.records import Measurement, Record, Timing, dump
+from replicate.runs.store import RunStore
+from replicate.sweep import launch
 
 NAME, VARIANTS, EPOCHS, GOAL = "many_runs", 40, 30, 10
 WORDS = ("scale=smoke", "launcher=inline", "wandb=disabled")

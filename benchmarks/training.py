@@ -10,15 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from replicate.data.batch_stream import Stream
 from replicate.data.loaders import make_loaders
-from replicate.experiment import MachineConfig, Run, load_experiment
-from replicate.records import RunStore
-from replicate.studies.base import Task
-from replicate.tracking import Tracker
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import MachineConfig, Run
+from replicate.runs.store import RunStore
+from replicate.runs.task import Task, Tracker
 from replicate.training.module import Classification
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
-from replicate.training.stream import Stream
 from replicate.training.trainer import make_trainer
 
 BATCH = 64

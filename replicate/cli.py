@@ -10,9 +10,10 @@ import typer
 from replicate.errors import UserError
 
 if TYPE_CHECKING:
-    from replicate.experiment import Experiment
-    from replicate.records import Record, RunStore
+    from replicate.experiments.experiment import Experiment
     from replicate.report import Findings
+    from replicate.runs.records import Record
+    from replicate.runs.store import RunStore
     from replicate.verdicts import Verdict
 
 app = typer.Typer(
@@ -34,10 +35,10 @@ RESULTS = Path("results")
 @app.command("list")
 def list_experiments(as_json: AsJson = False, tables: AsTables = False) -> None:
     """List the experiments: paper, table, study, scales, cost and what has been run."""
-    from replicate.catalogue import as_text, catalogue
+    from replicate.experiments.catalogue import as_text, catalogue
 
     if tables:
-        from replicate.tables import table_states, table_text
+        from replicate.overview.coverage import table_states, table_text
 
         states = table_states()
         print(json.dumps([state.as_dict() for state in states], indent=2) if as_json else table_text(states))
@@ -49,8 +50,8 @@ def list_experiments(as_json: AsJson = False, tables: AsTables = False) -> None:
 @app.command()
 def show(name: ExperimentName) -> None:
     """Show one experiment: its header, the paper's table, the variants and the deviations at each scale."""
-    from replicate.catalogue import find
-    from replicate.describe import describe
+    from replicate.experiments.catalogue import find
+    from replicate.overview.describe import describe
 
     print(describe(find(name)))
 
@@ -58,15 +59,15 @@ def show(name: ExperimentName) -> None:
 @app.command()
 def run(name: ExperimentName, overrides: Overrides = None) -> None:
     """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
-    from replicate.launch import run_experiment
-    from replicate.records import RunStore
+    from replicate.runs.store import RunStore
+    from replicate.sweep.launch import run_experiment
 
     words = overrides or []
     sweep = run_experiment(name, words)
     store = RunStore(sweep.experiment.runs_dir)
     findings, found = tell(sweep.experiment, store, words)
     if sweep.done_before < len(sweep.runs) and not findings.missing:
-        from replicate.mirror import mirror_summary
+        from replicate.wandb_mirror.summary import mirror_summary
 
         mirror_summary(findings, found, store)
     say(f"{len(sweep.runs)} runs: {sweep.done_before} were done before, {len(sweep.failed)} failed")
@@ -131,7 +132,7 @@ def cost(
     """Count a network's parameters and multiply-adds, exactly."""
     import yaml
 
-    from replicate.counting import count
+    from replicate.models.counting import count
 
     pairs = [word.partition("=") for word in options or []]
     wrong = [key for key, sign, _ in pairs if not sign]
@@ -166,12 +167,12 @@ def plan(
 ) -> None:
     """Say what an experiment will cost: runs, images, operations, disk, and time here and on named GPUs."""
     if power:
-        from replicate.power import as_data, as_text, power_plan
+        from replicate.overview.seeds_needed import as_data, as_text, power_plan
 
         found = power_plan(name, [f"scale={scale}", *(overrides or [])], RESULTS)
         print(json.dumps(as_data(found), indent=2) if as_json else as_text(found))
         return
-    from replicate.planning import make_plan
+    from replicate.sweep.plan import make_plan
 
     made = make_plan(name, [f"scale={scale}", *(overrides or [])])
     print(json.dumps(made.as_dict(), indent=2) if as_json else made.as_text())
@@ -180,11 +181,11 @@ def plan(
 @app.command()
 def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
     """Make tables, figures and verdicts again from the records: of one experiment, or of all that have any."""
-    from replicate.catalogue import catalogue, find
-    from replicate.experiment import load_experiment
-    from replicate.records import RunStore
+    from replicate.experiments.catalogue import catalogue, find
+    from replicate.experiments.experiment import load_experiment
     from replicate.report import available_records
     from replicate.report.write import result_folder
+    from replicate.runs.store import RunStore
 
     words = overrides or []
     asked = [word.removeprefix("scale=") for word in words if word.startswith("scale=")]
@@ -205,7 +206,7 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
 @app.command()
 def smoke() -> None:
     """Run every experiment and variant for a few steps in a folder of its own; results/ stays as it is."""
-    from replicate.smoke import smoke_all
+    from replicate.sweep.smoke import smoke_all
 
     if smoke_all():
         raise typer.Exit(1)
@@ -214,7 +215,7 @@ def smoke() -> None:
 @app.command()
 def verdicts(as_json: AsJson = False) -> None:
     """Print every claim with its verdicts in results/, the experiment that would answer it, or why none can."""
-    from replicate.answers import answers, as_text
+    from replicate.overview.answers import answers, as_text
 
     rows = answers(RESULTS)
     print(json.dumps(rows, indent=2) if as_json else as_text(rows))
@@ -228,7 +229,7 @@ def dashboard(
     entity: Annotated[str, typer.Option(help="The wandb user or team that will own it.")] = "",
 ) -> None:
     """Build a wandb report of an experiment: tables, verdicts, curves with bands over seeds, published values."""
-    from replicate.dashboard import dashboard_of
+    from replicate.wandb_mirror.dashboard import dashboard_of
 
     print(dashboard_of(name, overrides or [], RESULTS, entity, dry_run), end="")
 
@@ -236,7 +237,7 @@ def dashboard(
 @app.command("sync")
 def sync_offline(runs_dir: Annotated[Path, typer.Argument(help="The folder of runs.")] = Path("runs")) -> None:
     """Upload the runs that were mirrored offline to wandb, each once."""
-    from replicate.mirror import offline_files, sync
+    from replicate.wandb_mirror.summary import offline_files, sync
 
     waiting = len(offline_files(runs_dir))
     say(f"{sync(runs_dir)} of {waiting} offline runs uploaded")
@@ -247,7 +248,7 @@ def calibration(
     page: Annotated[Path, typer.Argument(help="The page to write.")] = Path("docs/calibration.md"),
 ) -> None:
     """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
-    from replicate.calibration import write_calibration
+    from replicate.overview.calibration_page import write_calibration
 
     write_calibration(page, RESULTS)
     print(f"{page} written")
@@ -268,7 +269,7 @@ def readme(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when it is out of date.")] = False,
 ) -> None:
     """Fill the generated tables of README.md from results/ and the experiments."""
-    from replicate.readme import write_readme
+    from replicate.overview.readme import write_readme
 
     changed = write_readme(page, RESULTS, check)
     say(f"{page} {'is out of date' if check and changed else 'filled anew' if changed else 'is up to date'}")
@@ -279,7 +280,7 @@ def readme(
 @app.command("errata")
 def list_errata(as_json: AsJson = False) -> None:
     """List every printed figure of papers and source documents that cannot be right, with the arithmetic."""
-    from replicate.errata import as_text, errata
+    from replicate.overview.errata import as_text, errata
 
     lines = errata()
     print(json.dumps([line.as_dict() for line in lines], indent=2) if as_json else as_text(lines))

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from replicate.experiment import MachineConfig, Run, RunConfig
-from replicate.records import Measurement, RunStore
-from replicate.studies import load_study
-from replicate.studies.base import Task
-from replicate.tracking import Tracker
+from replicate.experiments.run_config import MachineConfig, Run, RunConfig
+from replicate.runs.records import Measurement
+from replicate.runs.store import RunStore
+from replicate.runs.task import Task, Tracker, load_study
 
 
 def task(study: str, options: dict[str, Any], seed: int = 0) -> tuple[Measurement, ...]:

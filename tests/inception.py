@@ -6,7 +6,7 @@ from torch import nn
 
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.auxiliary import AuxOutput
+from replicate.models.layers.auxiliary import AuxOutput
 
 
 def assert_smallest_size_with_heads(name: str, min_size: int, heads: int, **options: object) -> None:

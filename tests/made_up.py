@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from replicate.experiment import Experiment, Run
-from replicate.records import Measurement, Record, Status, Timing
+from replicate.experiments.experiment import Experiment
+from replicate.experiments.run_config import Run
+from replicate.runs.records import Measurement, Record, Status, Timing
 
 LADDER = {
     "1x64d": "ResNet-50 1x64d",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from replicate.experiment import Run, load_experiment
-from replicate.records import Record
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import Run
 from replicate.report import report
+from replicate.runs.records import Record
 from tests.made_up import record_of
 
 

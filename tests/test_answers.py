@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from replicate.answers import NO_EXPERIMENT, OUT_OF_REACH, Row, answers, as_text, said
-from replicate.catalogue import catalogue, find
+from replicate.experiments.catalogue import catalogue, find
+from replicate.overview.answers import NO_EXPERIMENT, OUT_OF_REACH, Row, answers, as_text, said
 from replicate.papers import load_paper, paper_ids
 from replicate.site import site_files
 from replicate.site.content import read_content

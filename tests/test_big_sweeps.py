@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from benchmarks.sweeps import NAME, VARIANTS, WORDS, fill, record_of, start, write_experiment
-from replicate import experiment as experiment_file
-from replicate import launch, progress, records
-from replicate.experiment import load_experiment
+from replicate.experiments import experiment as experiment_file
+from replicate.experiments.experiment import load_experiment
 from replicate.paths import OWN
-from replicate.progress import Monitor, Progress, ProgressWriter
-from replicate.records import RunStore
+from replicate.runs import progress, records
+from replicate.runs.progress import Monitor, Progress, ProgressWriter
+from replicate.runs.store import RunStore
+from replicate.sweep import launch
 from tests.made_up import made_up_experiment
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from replicate.convolution import survival
-from replicate.convolution.blocks import determined
-from replicate.convolution.embedding import collapsed_points, reconstruction_error, spiral
 from replicate.errors import UserError
-from replicate.experiment import RunConfig
-from replicate.launch import run_experiment
+from replicate.experiments.run_config import RunConfig
 from replicate.models import mobilenet_v1, stochastic_depth
 from replicate.models.stochastic_depth import StochasticDepth
 from replicate.report import report
-from replicate.studies.convolution import check
+from replicate.statements.bottlenecks import determined
+from replicate.studies import block_survival as survival
 from replicate.studies.count import measure
+from replicate.studies.random_embedding import collapsed_points, reconstruction_error, spiral
+from replicate.studies.topics import check
+from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.convolution import task
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from replicate import calibration
 from replicate.errors import UserError
+from replicate.overview import calibration_page as calibration
 from replicate.papers import load_paper
 from replicate.papers.claims import Cell
 from replicate.paths import PACKAGE

@@ -97,7 +97,7 @@ def test_the_shell_sees_the_line_and_the_code(tmp_path: Path) -> None:
 
 def test_a_damaged_data_file_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from replicate.errors import UserError
-    from replicate.launch import run_experiment
+    from replicate.sweep.launch import run_experiment
 
     damaged = tmp_path / "images.npz"
     damaged.write_bytes(b"not images")

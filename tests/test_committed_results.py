@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from matplotlib.container import ErrorbarContainer
 
-from replicate.experiment import load_experiment
+from replicate.experiments.experiment import load_experiment
 from replicate.paths import PACKAGE
-from replicate.report import Findings, committed_records, gather, report, write_index
-from replicate.report.convolution_figures import convolution_figure
-from replicate.report.figure import draw_table, drawn_columns
-from replicate.report.path_figures import path_figure
+from replicate.report import Findings, committed_records, report, write_index
+from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.report.figures.path_figures import path_figure
+from replicate.report.figures.style import drawn_columns
+from replicate.report.figures.table_figure import draw_table
+from replicate.report.findings import gather
 from replicate.report.write import FIGURE, RECORDS, TABLE, VERDICTS
 from replicate.site import pages
 from replicate.site.content import Content, read_content

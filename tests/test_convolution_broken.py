@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.convolution import algorithms, blocks, layers
-from replicate.convolution.checks import PAPER_PARTS, PARTS, checks_of, run_check
 from replicate.models import alexnet, bn_inception, googlenet, shufflenet_v1, stochastic_depth, vgg
-from replicate.models.blocks import Residual
 from replicate.models.densenet import DenseBlock
+from replicate.models.layers.blocks import Residual
 from replicate.models.shufflenet_v1 import ChannelShuffle
+from replicate.statements import algorithms
+from replicate.statements import bottlenecks as blocks
+from replicate.statements import layer_shapes as layers
+from replicate.statements.checks import PAPER_PARTS, PARTS, checks_of, run_check
 
 Breakage = Callable[[pytest.MonkeyPatch], None]
 

@@ -5,14 +5,15 @@ import re
 import pandas as pd
 import pytest
 
-from replicate.convolution.checks import PARTS, checks_of, holds, run_check, run_part
-from replicate.convolution.layers import separable
-from replicate.convolution.measure import output_shape, weights
 from replicate.errors import UserError
-from replicate.experiment import RunConfig, load_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import RunConfig
 from replicate.papers import Paper, Table, load_paper
 from replicate.papers.schema import Claim
-from replicate.studies.convolution import check as check_options
+from replicate.statements.checks import PARTS, checks_of, holds, run_check, run_part
+from replicate.statements.layer_shapes import separable
+from replicate.statements.measure import output_shape, weights
+from replicate.studies.topics import check as check_options
 from replicate.verdicts import COLUMNS, Outcome, judge_all
 
 RIGHT = {"right", "right as summed", "right as products", "not printed in the seed text"}

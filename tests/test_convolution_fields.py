@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from replicate.convolution import receptive
-from replicate.convolution.measure import conv
-from replicate.convolution.reach import Reach, follow, joined
-from replicate.convolution.receptive import Fields, bare_network, columns_read, measured_field, transparent
 from replicate.errors import UserError
-from replicate.experiment import load_experiment
-from replicate.launch import run_experiment
+from replicate.experiments.experiment import load_experiment
 from replicate.models import create_model, model_names
 from replicate.papers import load_paper
 from replicate.report import report
-from replicate.report.convolution_figures import convolution_figure
+from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.statements import receptive
+from replicate.statements.measure import conv
+from replicate.statements.reach import Reach, follow, joined
+from replicate.statements.receptive import Fields, bare_network, columns_read, measured_field, transparent
+from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.convolution import task
 

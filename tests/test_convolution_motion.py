@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from replicate.convolution import motion
-from replicate.launch import run_experiment
 from replicate.report import report
-from replicate.report.convolution_figures import convolution_figure
+from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.studies import translation as motion
+from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.convolution import task
 

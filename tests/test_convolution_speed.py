@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from replicate.convolution import algorithms as by
-from replicate.convolution.speed import applicable, checked, milliseconds, problem, products
-from replicate.experiment import load_experiment
-from replicate.launch import run_experiment
-from replicate.report import gather, report
-from replicate.report.convolution_figures import convolution_figure
+from replicate.experiments.experiment import load_experiment
+from replicate.report import report
+from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.report.findings import gather
+from replicate.statements import algorithms as by
+from replicate.studies.conv_speed import applicable, checked, milliseconds, problem, products
+from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.convolution import task
 

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from replicate.counting import OperationCounter, count, count_multiply_adds
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import OperationCounter, count, count_multiply_adds
 from replicate.studies.count import measure
 
 SMALL = (

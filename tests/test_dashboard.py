@@ -7,12 +7,13 @@ import pytest
 from typer.testing import CliRunner
 from wandb_workspaces.reports.v2 import interface as wr
 
-from replicate import dashboard, tracking
 from replicate.cli import app
-from replicate.dashboard import build_dashboard, dashboard_of, specification
-from replicate.report import gather, judge
+from replicate.report import judge
+from replicate.report.findings import gather
 from replicate.report.table import markdown_table, table_frame
 from replicate.report.verdict_words import verdict_sentence
+from replicate.wandb_mirror import dashboard, tracking
+from replicate.wandb_mirror.dashboard import build_dashboard, dashboard_of, specification
 from tests.made_up import LADDER, errors_falling, made_up_experiment
 
 

@@ -20,15 +20,7 @@ from replicate.data.config import Normalisation
 from replicate.data.imagenet_augment import IMAGENET_AUGMENTATIONS
 from replicate.data.images import resize
 from replicate.data.random import derived_seed, permutation
-from replicate.data.splits import (
-    DataSplits,
-    ImageSet,
-    Parts,
-    balanced_index,
-    prepare,
-    statistics,
-    validation_index,
-)
+from replicate.data.splits import DataSplits, ImageSet, Parts, balanced_index, prepare, statistics, validation_index
 from replicate.errors import UserError
 
 FULL_SET = Path(os.environ.get("FASHION_MNIST_IDX", "/usr/share/datasets/fashion-mnist"))
@@ -233,6 +225,6 @@ def test_names_are_listed() -> None:
 
 
 def test_torch_is_not_imported_before_images_are_asked_for() -> None:
-    code = "import sys; from replicate.experiment import load_experiment as e; e('resnext_cardinality').runs(); "
+    code = "import sys; from replicate.experiments.experiment import load_experiment as e; e('resnext_cardinality').runs(); "
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

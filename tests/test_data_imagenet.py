@@ -27,9 +27,9 @@ from replicate.data.imagenet_files import imagenet_root, list_images
 from replicate.data.loaders import check_data
 from replicate.data.loaders import make_loaders as open_loaders
 from replicate.errors import UserError
-from replicate.launch import run_experiment
-from replicate.progress import describe, read_progress
-from replicate.records import RunStore
+from replicate.runs.progress import describe, read_progress
+from replicate.runs.store import RunStore
+from replicate.sweep.launch import run_experiment
 from tests.imagenet import CLASSES, epoch_of, same, write_folder
 
 

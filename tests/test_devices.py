@@ -17,11 +17,11 @@ import torch
 
 from replicate.data.epochs import Plan, Share
 from replicate.errors import UserError
-from replicate.experiment import Run, TrainerConfig
-from replicate.launch import run_experiment
-from replicate.progress import Progress
-from replicate.provenance import provenance
-from replicate.records import CHECKPOINT
+from replicate.experiments.run_config import Run, TrainerConfig
+from replicate.runs.progress import Progress
+from replicate.runs.provenance import provenance
+from replicate.runs.store import CHECKPOINT
+from replicate.sweep.launch import run_experiment
 from replicate.training import devices
 from replicate.training.fit import Trained, fit
 from replicate.training.module import Classification

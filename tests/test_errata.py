@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from replicate.catalogue import catalogue
-from replicate.counting import count
-from replicate.errata import as_text, errata, errata_of
-from replicate.experiment import load_experiment
+from replicate.experiments.catalogue import catalogue
+from replicate.experiments.experiment import load_experiment
+from replicate.models.counting import count
+from replicate.overview.errata import as_text, errata, errata_of
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.schema import Erratum
 from replicate.papers.titles import SOURCE_DOCUMENTS

@@ -23,15 +23,18 @@ from replicate.evaluation.dense import Dense, fully_convolutional
 from replicate.evaluation.protocol import Evaluation, Protocol, read_options
 from replicate.evaluation.score import Batch, Tally, batch_answer, load_tallies, save_tallies
 from replicate.evaluation.views import corners, squares, views
-from replicate.experiment import RunConfig, load_experiment
-from replicate.launch import execute, run_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.models.weights import load_reference
-from replicate.records import Record, RunStore
+from replicate.runs.records import Record
+from replicate.runs.store import RunStore
 from replicate.studies import evaluate
 from replicate.studies import train as train_study
 from replicate.studies.pretrained import check_pretrained, library_of, load_file, weights_file
 from replicate.studies.trained import training_run
+from replicate.sweep.execute import execute
+from replicate.sweep.launch import run_experiment
 from replicate.training.network import network_options
 from tests.reference import randomise
 

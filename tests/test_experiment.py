@@ -3,7 +3,7 @@
 import pytest
 
 from replicate.errors import UserError
-from replicate.experiment import load_experiment
+from replicate.experiments.experiment import load_experiment
 from replicate.paths import data_files
 from tests.made_up import made_up_experiment
 

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from replicate.experiment import MachineConfig, load_experiment
-from replicate.records import RunStore
-from replicate.studies.base import Task
-from replicate.tracking import Tracker
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import MachineConfig
+from replicate.runs.store import RunStore
+from replicate.runs.task import Task, Tracker
 from replicate.training.fit import fit
 
 WORDS = ["scale=smoke", "model.depth=8", "data.train_images=320", "recipe.epochs=4", "recipe.batch_size=32"]

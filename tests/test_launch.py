@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 import pytest
 
-from replicate import launch
 from replicate.errors import UserError
-from replicate.experiment import Experiment, Run, load_experiment
-from replicate.progress import Monitor, Progress, ProgressWriter, clock, read_progress
-from replicate.records import Record, RunStore
+from replicate.experiments.experiment import Experiment, load_experiment
+from replicate.experiments.run_config import Run
+from replicate.runs.progress import Monitor, Progress, ProgressWriter, clock, read_progress
+from replicate.runs.records import Record
+from replicate.runs.store import RunStore
+from replicate.sweep import launch
 from tests.test_records import make_record
 
 INLINE = ["scale=smoke", "launcher=inline", "wandb=disabled", "data.train_images=40", "data.test_images=20"]
@@ -204,7 +206,7 @@ def test_progress_file_comes_back_and_damage_is_no_news(tmp_path: Path) -> None:
 
 def test_monitor_says_which_run_epoch_speed_and_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = RunStore(tmp_path)
-    from replicate.experiment import load_experiment
+    from replicate.experiments.experiment import load_experiment
 
     runs = load_experiment("resnet_shortcuts", INLINE).runs()[:2]
     monitor = Monitor(store, runs)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from replicate.launch import run_experiment
-from replicate.records import RunStore
+from replicate.runs.store import RunStore
+from replicate.sweep.launch import run_experiment
 
 TINY = ["variant=A,B", "model.depth=8", "data.train_images=60", "data.test_images=20", "recipe.batch_size=20"]
 LAUNCHERS = {"local": "joblib", "ray": "ray", "slurm_local": "hydra_plugins.hydra_submitit_launcher"}

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from replicate.errors import UserError
-from replicate.experiment import RunConfig, load_experiment
-from replicate.launch import run_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.models.densenet import DenseLayer
-from replicate.records import Record
 from replicate.report import report
+from replicate.runs.records import Record
 from replicate.studies import memory
 from replicate.studies.memory import Subject, kept_for_backward
+from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Verdict
 from tests.reference import randomise
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from replicate import mirror, tracking
-from replicate.mirror import SYNCED, means, mirror_summary, offline_files, sync, verdict_frame
-from replicate.records import RunStore
-from replicate.report import Findings, gather, judge
+from replicate.report import Findings, judge
+from replicate.report.findings import gather
 from replicate.report.table import table_frame
+from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
+from replicate.wandb_mirror import summary as mirror
+from replicate.wandb_mirror import tracking
+from replicate.wandb_mirror.summary import SYNCED, means, mirror_summary, offline_files, sync, verdict_frame
 from tests.made_up import errors_falling, made_up_experiment
 from tests.test_records import make_record
 from tests.wandb_files import configuration, history, opened, summary

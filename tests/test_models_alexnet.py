@@ -7,10 +7,10 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
 from replicate.models.alexnet import AlexNet, alexnet, alexnet_krizhevsky, local_response_norm
+from replicate.models.counting import count, count_parameters
 from tests.reference import assert_same_network
 
 LAYERS = [*(f"features.conv{i}" for i in range(1, 6)), *(f"classifier.fc{i}" for i in range(6, 9))]

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model, model_names, model_options
+from replicate.models.counting import count, count_parameters
 from replicate.models.stochastic_depth import StochasticDepth
 
 NARROW = 2_000_000  # parameters over which a network that takes a width gets a quarter of it

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 import yaml
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count
 from tests.inception import map_channels, map_sides
 from tests.smallest import assert_smallest_size
 

@@ -10,9 +10,9 @@ import torchvision
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count, count_parameters
 from tests.reference import assert_same_network, randomise
 
 IMAGENET = {

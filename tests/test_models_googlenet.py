@@ -9,10 +9,10 @@ import torchvision
 import yaml
 from torch import nn
 
-from replicate.counting import count, count_multiply_adds
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.auxiliary import AuxOutput
+from replicate.models.counting import count, count_multiply_adds
+from replicate.models.layers.auxiliary import AuxOutput
 from replicate.models.weights import load_reference
 from tests.inception import assert_smallest_size_with_heads, map_channels, map_sides
 from tests.reference import assert_same_network, randomise

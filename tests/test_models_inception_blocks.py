@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from replicate.models.blocks import Residual
-from replicate.models.inception_blocks import (
+from replicate.models.layers.blocks import Residual
+from replicate.models.layers.inception_blocks import (
     Conv,
     Fork,
     Pool,

@@ -5,10 +5,10 @@ import timm
 import torch
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.blocks import Residual
+from replicate.models.counting import count
+from replicate.models.layers.blocks import Residual
 from tests.inception import map_channels, map_sides
 from tests.reference import assert_same_network
 from tests.smallest import assert_smallest_size

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count, count_parameters
 from replicate.models.weights import load_reference
 from tests.inception import assert_smallest_size_with_heads, map_channels, map_sides
 from tests.reference import assert_same_network, randomise

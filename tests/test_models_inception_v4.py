@@ -2,8 +2,8 @@
 
 import timm
 
-from replicate.counting import count
 from replicate.models import create_model
+from replicate.models.counting import count
 from tests.inception import map_channels, map_sides
 from tests.reference import assert_same_network
 from tests.smallest import assert_smallest_size

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count, count_parameters
 from replicate.models.lenet import (
     TABLE_I,
     LeNet5,

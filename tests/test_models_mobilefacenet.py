@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count
 from replicate.models.mobilefacenet import GlobalDepthwise
 from tests.smallest import assert_smallest_size
 

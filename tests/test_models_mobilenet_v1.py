@@ -4,9 +4,9 @@ import pytest
 import timm
 import torch
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count
 from replicate.models.mobilenet_v1 import Shrink
 from tests.reference import assert_same_network
 from tests.smallest import assert_smallest_size

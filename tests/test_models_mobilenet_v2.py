@@ -6,10 +6,10 @@ import torch
 import torchvision
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.blocks import Residual
+from replicate.models.counting import count
+from replicate.models.layers.blocks import Residual
 from replicate.models.mobilenet_v2 import Shape, expansion_unit, inverted_residual
 from tests.reference import assert_same_network, randomise
 from tests.smallest import assert_smallest_size

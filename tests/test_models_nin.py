@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count
 from replicate.models.nin import NIN, make_pool, mlpconv, nin_cifar
 
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.blocks import Residual
+from replicate.models.counting import count, count_parameters
+from replicate.models.layers.blocks import Residual
 from replicate.models.preact import CELLS
 from tests.reference import assert_same_network, randomise
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torchvision
 
-from replicate.counting import count
 from replicate.models import create_model
+from replicate.models.counting import count
 from tests.reference import assert_same_network
 
 EXACT = {

@@ -5,8 +5,8 @@ import torch
 import torchvision
 from torch import nn
 
-from replicate.counting import count
 from replicate.models import create_model
+from replicate.models.counting import count
 from replicate.models.resnext import ConcatBranches, SumBranches, make_branch
 from replicate.papers import load_paper
 from tests.reference import assert_same_network, randomise

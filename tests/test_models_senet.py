@@ -10,12 +10,18 @@ import torch
 from timm.models.senet import SEBottleneck, SENet
 from torch import Tensor, nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model, model_options
-from replicate.models.blocks import Classifier, Residual
+from replicate.models.counting import count, count_parameters
+from replicate.models.layers.blocks import Classifier, Residual
+from replicate.models.layers.squeeze_excitation import (
+    Excitation,
+    Position,
+    Squeeze,
+    SqueezeExcitation,
+    squeeze_and_excite,
+)
 from replicate.models.resnet import bottleneck_branch
-from replicate.models.squeeze_excitation import Excitation, Position, Squeeze, SqueezeExcitation, squeeze_and_excite
 from tests.reference import assert_same_network, randomise
 from tests.smallest import assert_smallest_size
 

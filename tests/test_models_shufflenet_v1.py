@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count
 from replicate.models.shufflenet_v1 import ChannelShuffle, shuffle_unit
 from tests.reference import randomise
 from tests.smallest import assert_smallest_size

@@ -7,10 +7,10 @@ import torch
 import torchvision
 from torch import nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.blocks import Residual
+from replicate.models.counting import count, count_parameters
+from replicate.models.layers.blocks import Residual
 from replicate.models.squeezenet import Fire, SqueezeNet, squeezenet
 from tests.reference import assert_same_network
 

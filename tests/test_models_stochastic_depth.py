@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.counting import count, count_parameters
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count, count_parameters
 from replicate.models.stochastic_depth import survival_probabilities
 from tests.reference import randomise
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from replicate.counting import count
 from replicate.errors import UserError
 from replicate.models import create_model
+from replicate.models.counting import count
 from tests.inception import map_sides
 from tests.reference import assert_same_network
 from tests.smallest import assert_smallest_size

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from replicate.report import Findings, Sample, gather, report
+from replicate.report import Findings, Sample, report
+from replicate.report.findings import gather
 from replicate.report.numbers import half_width, number, numbers, numbers_frame, protocol_line, value_of, views
 from replicate.report.table import markdown, markdown_table
 from tests.made_up import made_up_experiment, record_of

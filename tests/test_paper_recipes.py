@@ -3,10 +3,11 @@
 import pytest
 
 from replicate.data.shapes import data_shape
-from replicate.experiment import Run, load_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.recipe import Recipe
+from replicate.experiments.run_config import Run
 from replicate.papers import load_paper
 from replicate.papers.schema import Recipe as Stated
-from replicate.training.recipe import Recipe
 from tests.test_paper_scale import label, paper_runs
 
 NUMBERS = ("momentum", "nesterov", "dampening", "rmsprop_decay", "weight_decay", "lr", "batch_size")

@@ -6,14 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from replicate.counting import count_parameters
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError
-from replicate.experiment import Run, load_experiment
-from replicate.models.auxiliary import AuxOutput
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import Run
+from replicate.files import canonical
+from replicate.models.counting import count_parameters
+from replicate.models.layers.auxiliary import AuxOutput
 from replicate.papers import load_paper
 from replicate.paths import data_files
-from replicate.records import canonical
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
 from replicate.verdicts.exact import agrees_to_printed_digits

@@ -12,17 +12,21 @@ from scipy import stats
 
 from replicate.data.config import DataConfig
 from replicate.errors import UserError
-from replicate.experiment import RunConfig, load_experiment
-from replicate.launch import run_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.papers import load_paper
-from replicate.records import Record, RunStore
-from replicate.report import gather, report
-from replicate.report.figure import figure_svg
-from replicate.report.path_figures import path_figure
-from replicate.studies import lesion, path_lengths, paths, pretrained
+from replicate.report import report
+from replicate.report.figures.draw import figure_svg
+from replicate.report.figures.path_figures import path_figure
+from replicate.report.findings import gather
+from replicate.runs.records import Record
+from replicate.runs.store import RunStore
+from replicate.studies import gradient_paths as paths
+from replicate.studies import lesion, path_lengths, pretrained
 from replicate.studies.surgery import residual_parts
 from replicate.studies.trained import training_run
+from replicate.sweep.launch import run_experiment
 from tests.made_up import record_of
 
 QUICK = ["scale=smoke", "runs_dir=runs", "wandb=disabled", "machine.workers=1", "launcher=inline"]

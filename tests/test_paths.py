@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.models.blocks import Residual
-from replicate.studies import lesion, paths
+from replicate.models.layers.blocks import Residual
+from replicate.studies import gradient_paths as paths
+from replicate.studies import lesion
 from replicate.studies.surgery import (
     Slot,
     deletion,

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from replicate.cli import app
 from replicate.errors import UserError
+from replicate.overview.seeds_needed import as_text, power_plan
 from replicate.papers import load_paper
-from replicate.power import as_text, power_plan
 from replicate.verdicts.estimates import MAX_SEEDS
 from replicate.verdicts.power import Power, seeds_for_published
 from tests.runs_by_hand import frame

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from replicate.records import CHECKPOINT
+from replicate.runs.store import CHECKPOINT
 from replicate.training import checkpoint
 from replicate.training.fit import fit
 from replicate.training.preemption import SIGNALS, Preempted, Preemption

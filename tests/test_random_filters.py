@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from replicate.experiment import load_experiment
-from replicate.launch import run_experiment
+from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper
 from replicate.report import report
 from replicate.studies.train import check
+from replicate.sweep.launch import run_experiment
 from replicate.training.network import build_network, train_only
 
 

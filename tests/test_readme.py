@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from replicate.catalogue import catalogue
 from replicate.errors import UserError
+from replicate.experiments.catalogue import catalogue
+from replicate.overview.readme import blocks, laptop_cost, with_blocks, write_readme
 from replicate.paths import PACKAGE
-from replicate.readme import blocks, laptop_cost, with_blocks, write_readme
 from replicate.report import report
 from tests.made_up import errors_falling, made_up_experiment
 from tests.site_results import write_made_up_results

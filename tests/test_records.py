@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from replicate import records
 from replicate.errors import UserError
-from replicate.records import CHECKPOINT, Measurement, Record, RunStore, Timing, dump, parse, run_id, write_atomic
+from replicate.experiments.run_config import run_id
+from replicate.files import write_atomic
+from replicate.runs import records
+from replicate.runs.records import Measurement, Record, Timing, dump, parse
+from replicate.runs.store import CHECKPOINT, RunStore
 
 
 def make_record(run: str = "train-0123456789ab-s0", value: float = 12.5) -> Record:

@@ -11,9 +11,10 @@ from scipy import stats
 
 from replicate.errors import UserError
 from replicate.papers import load_paper
-from replicate.records import RunStore
-from replicate.report import available_records, committed_records, gather, judge, report
+from replicate.report import available_records, committed_records, judge, report
+from replicate.report.findings import gather
 from replicate.report.wording import DASH, published_cell
+from replicate.runs.store import RunStore
 from tests.made_up import LADDER, errors_falling, made_up_experiment, record_of
 
 

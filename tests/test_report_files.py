@@ -13,12 +13,13 @@ from matplotlib.container import ErrorbarContainer
 from rich.console import Console
 
 from replicate.errors import UserError
-from replicate.experiment import Experiment
-from replicate.records import Record
-from replicate.report import Findings, committed_records, gather, judge, report, terminal, write_index
-from replicate.report.figure import draw, figure_png, figure_svg
+from replicate.experiments.experiment import Experiment
+from replicate.report import Findings, committed_records, judge, report, terminal, write_index
+from replicate.report.figures.draw import draw, figure_png, figure_svg
+from replicate.report.findings import gather
 from replicate.report.table import agreement, markdown, table_frame
 from replicate.report.wording import capital, duration, short_count
+from replicate.runs.records import Record
 from tests.made_up import errors_falling, made_up_experiment, record_of
 
 FILES = ["figure.svg", "records.jsonl", "runs.csv", "table.md", "verdicts.json"]

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from replicate.data import load
 from replicate.errors import UserError
-from replicate.experiment import MachineConfig, Run, load_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import MachineConfig, Run
 from replicate.models import create_model
-from replicate.records import RunStore
-from replicate.studies.base import Task
+from replicate.runs.store import RunStore
+from replicate.runs.task import Task, Tracker
 from replicate.studies.responses import Responses, check, normalised, run
 from replicate.studies.trained import trained
-from replicate.tracking import Tracker
 
 
 def smoke(*words: str) -> Run:

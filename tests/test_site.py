@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from replicate.catalogue import catalogue
 from replicate.errors import UserError
-from replicate.experiment import load_experiment
+from replicate.experiments.catalogue import catalogue
+from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.titles import place, with_titles
-from replicate.report import committed_records, gather
+from replicate.report import committed_records
+from replicate.report.findings import gather
 from replicate.report.wording import cite
 from replicate.site import build_site, pages
 from replicate.site.axes import axis
+from replicate.site.citations import bibtex
 from replicate.site.curves import MOST_POINTS, SIDE, curve_charts, thinned
 from replicate.site.dots import dot_charts
-from replicate.site.provenance import configurations, run_table
-from replicate.site.sources import bibtex
+from replicate.site.origins import configurations, run_table
 from tests.made_up import made_up_experiment, record_of
 from tests.site_page import Page
 from tests.site_results import write_made_up_results

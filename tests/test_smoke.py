@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from replicate import smoke
+from replicate.sweep import smoke
 
 
 def chosen(monkeypatch: pytest.MonkeyPatch, *names: str, scales: tuple[str, ...] = ("smoke",)) -> None:

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from replicate.errors import UserError
-from replicate.experiment import MachineConfig, Run, load_experiment
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import MachineConfig, Run
 from replicate.models.stochastic_depth import StochasticDepth
-from replicate.records import RunStore
-from replicate.studies.base import Outcome, Task
+from replicate.runs.store import RunStore
+from replicate.runs.task import Outcome, Task, Tracker
 from replicate.studies.step_time import WARM_UP, Stepper, check, run
-from replicate.tracking import Tracker
 
 STEPS = 40
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from replicate.catalogue import Entry, catalogue
 from replicate.errors import UserError
+from replicate.experiments.catalogue import Entry, catalogue
+from replicate.overview.coverage import TableState, table_state, table_states, table_text
 from replicate.papers import Table, load_paper
-from replicate.tables import TableState, table_state, table_states, table_text
 from tests.test_papers import SMALL, changed, read
 
 

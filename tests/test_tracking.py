@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from replicate import tracking
-from replicate.experiment import load_experiment
-from replicate.tracking import Tracker, WandbTracker, make_tracker, reference_lines
+from replicate.experiments.experiment import load_experiment
+from replicate.runs.task import Tracker
+from replicate.wandb_mirror import tracking
+from replicate.wandb_mirror.tracking import WandbTracker, make_tracker, reference_lines
 from tests.test_records import make_record
 
 

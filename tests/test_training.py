@@ -12,21 +12,22 @@ from torch import nn
 
 from replicate.data.epochs import Plan
 from replicate.errors import UserError
-from replicate.experiment import MachineConfig, Run, load_experiment
-from replicate.launch import measure
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.recipe import Recipe, resolve_recipe
+from replicate.experiments.run_config import MachineConfig, Run
 from replicate.models.registry import _ENTRIES, Entry
-from replicate.progress import Progress
-from replicate.records import Measurement, Record, RunStore
-from replicate.studies.base import Task
+from replicate.runs.progress import Progress
+from replicate.runs.records import Measurement, Record
+from replicate.runs.store import RunStore
+from replicate.runs.task import Task, Tracker
 from replicate.studies.train import check, first_crossing
-from replicate.tracking import Tracker
+from replicate.sweep.execute import measure
 from replicate.training import checkpoint
 from replicate.training.fit import fit
 from replicate.training.init import INITIALISERS
 from replicate.training.network import build_network, train_only
 from replicate.training.optimizers import parameter_groups
-from replicate.training.ranks import ranks
-from replicate.training.recipe import Recipe, resolve_recipe
+from replicate.training.ranking import ranks
 from tests.networks import NoisyNet, SmoothNet
 
 QUICK = ["scale=smoke", "data.train_images=160", "data.test_images=50", "recipe.batch_size=32", "recipe.epochs=2"]

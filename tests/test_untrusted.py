@@ -14,19 +14,19 @@ from torch import nn
 from torchvision.datasets import utils
 
 from benchmarks.sweeps import HEADER
-from replicate.catalogue import find
 from replicate.cli import cost
 from replicate.data import DataConfig, load
 from replicate.data.imagenet_files import list_images
 from replicate.errors import UserError
-from replicate.experiment import load_experiment
-from replicate.launch import launch
+from replicate.experiments.catalogue import find
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.recipe import recipe_file
 from replicate.papers import load_paper
 from replicate.paths import OWN, PACKAGE
-from replicate.records import Record
+from replicate.runs.records import Record
 from replicate.studies.pretrained import load_file
+from replicate.sweep.launch import launch
 from replicate.training.checkpoint import SealedCheckpointIO, load_weights, seal
-from replicate.training.recipe import recipe_file
 from tests.imagenet import sample, write_tar
 from tests.made_up import made_up_experiment
 
@@ -144,7 +144,7 @@ def test_callbacks_of_a_configuration_are_not_made(workdir: Path) -> None:
     ],
 )
 def test_names_come_from_registers(workdir: Path, word: str) -> None:
-    from replicate.launch import run_experiment
+    from replicate.sweep.launch import run_experiment
 
     with pytest.raises(UserError) as told:
         run_experiment("resnet_shortcuts", ["scale=smoke", "launcher=inline", word], quiet=True)
@@ -172,7 +172,7 @@ def test_a_file_whose_name_leads_out_of_its_folder_is_refused(own: Path) -> None
 
 
 def test_a_record_of_another_place_is_not_written_outside(workdir: Path) -> None:
-    from replicate.records import RunStore
+    from replicate.runs.store import RunStore
     from tests.test_records import make_record
 
     record: Record = make_record("../outside")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from replicate.data.files import checksum
+from replicate.data.checksums import checksum
 from replicate.data.sources import BUNDLED_FILE
 
 IMAGES_PER_CLASS = 1000

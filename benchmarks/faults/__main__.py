@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.faults.campaign import Line, campaign
 from benchmarks.faults.kinds import KINDS
-from replicate.records import write_atomic
+from replicate.files import write_atomic
 
 EACH, RARE = 11, 6
 PAGE = Path("docs/faults.md")

@@ -34,7 +34,7 @@ def keep_log(log: Path) -> Hook:
     """Log `trained RUN BATCH` before and `saved RUN BATCH` after each batch's checkpoint, and `recorded RUN`."""
 
     def install() -> None:
-        from replicate.records import RunStore
+        from replicate.runs.store import RunStore
         from replicate.training.checkpoint import Checkpoint
         from replicate.training.preemption import Preemption
 
@@ -127,7 +127,7 @@ def wandb_that(where: str, act: Callable[[], None], fuse: Path) -> Hook:
     """A wandb whose `where` (init, log, summary or finish) does `act`, and a person with little patience."""
 
     def install() -> None:
-        from replicate import tracking
+        from replicate.wandb_mirror import tracking
 
         def at(place: str) -> None:
             if place == where:
@@ -163,7 +163,7 @@ def in_workers(*hooks: Hook) -> Hook:
     """Have `hooks` installed in the processes that the launcher starts, too."""
 
     def install() -> None:
-        from replicate import launch
+        from replicate.sweep import launch
 
         run_job = launch.run_job
         installed: list[bool] = []

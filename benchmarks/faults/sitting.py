@@ -23,8 +23,8 @@ EXPERIMENT = "resnet_shortcuts"
 WARM = (
     "matplotlib.backends.backend_svg",
     "replicate.cli",
-    "replicate.launch",
-    "replicate.report.figure",
+    "replicate.sweep.launch",
+    "replicate.report.figures.table_figure",
     "replicate.studies.train",
     "replicate.training.preemption",
 )
@@ -90,8 +90,8 @@ def warm() -> None:
     import torch
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
-    from replicate.experiment import Experiment
-    from replicate.provenance import commit
+    from replicate.experiments.experiment import Experiment
+    from replicate.runs.provenance import commit
 
     for module in WARM:
         import_module(module)
@@ -116,7 +116,7 @@ def remember(owner: Any, name: str, key: Callable[..., str]) -> None:
 
 def rehearse(words: Sequence[str]) -> None:
     """Go through the command without doing its runs, in a folder that is thrown away, to remember what it composes."""
-    from replicate import launch
+    from replicate.sweep import launch
 
     execute = launch.execute
     launch.execute = lambda experiment, run: "failed"
@@ -166,7 +166,8 @@ def redirect(output: Path) -> None:
 
 def command(words: Sequence[str], hooks: Sequence[Hook]) -> int:
     """What the console script does, and its exit code."""
-    from replicate import cli, launch
+    from replicate import cli
+    from replicate.sweep import launch
 
     launch.BUSY_WAIT = 0.05
     for hook in hooks:

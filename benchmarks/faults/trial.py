@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.faults import sitting
 from benchmarks.faults.hooks import EVENTS, FUSE, Hook, keep_log
-from replicate.records import canonical, parse
+from replicate.files import canonical
+from replicate.runs.records import parse
 
 PLAIN = (sitting.EXPERIMENT, "scale=smoke", "wandb=disabled", "launcher=inline", "machine.checkpoint_seconds=0")
 TINY = ("variant=A,B", "model.depth=8", "data.train_images=60", "data.test_images=20", "recipe.batch_size=10")

@@ -8,11 +8,11 @@ import torch
 
 from replicate.data import IMAGENET, load
 from replicate.data.augment import augmentation
+from replicate.data.batch_stream import EpochLoader
 from replicate.data.config import DataConfig
 from replicate.data.epochs import WHOLE, Plan, Share, training_plan
 from replicate.data.resident import Batch, ResidentLoader
 from replicate.data.splits import ImageSet
-from replicate.training.stream import EpochLoader
 
 EVALUATION_BATCH = 500
 

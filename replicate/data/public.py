@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from replicate.data.checksums import verify
 from replicate.data.config import DataConfig
-from replicate.data.files import verify
 from replicate.data.splits import ImageSet, Parts
 from replicate.errors import UserError
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from replicate.data import public
+from replicate.data.checksums import verify
 from replicate.data.config import DataConfig
-from replicate.data.files import verify
 from replicate.data.random import generator
 from replicate.data.splits import ImageSet, Parts
 

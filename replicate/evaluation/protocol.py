@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from replicate.errors import UserError
-from replicate.training.recipe import first_line
+from replicate.experiments.recipe import first_line
 
 Crops = Literal["centre", "corners", "grid", "squares"]
 

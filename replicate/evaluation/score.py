@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from replicate.records import digest, set_aside, write_atomic
-from replicate.training.ranks import ranks
+from replicate.files import digest, set_aside, write_atomic
+from replicate.training.ranking import ranks
 
 FORWARD_PIXELS = 2_000_000  # of one forward pass: 40 images of 224 x 224, or 2,000 of 32 x 32
 FILE = "evaluation.json"

@@ -3,7 +3,7 @@
 from importlib import import_module
 from pkgutil import iter_modules
 
-from replicate.models.own import load_own_models
+from replicate.models.extension import load_own_models
 from replicate.models.registry import create_model, model_names, model_options
 
 for _file in iter_modules(__path__):  # a file in this folder registers its networks by being imported

@@ -19,7 +19,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.models.blocks import check_images, conv, scaled
+from replicate.models.layers.blocks import check_images, conv, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
-from replicate.models.inception_blocks import (
+from replicate.models.layers.inception_blocks import (
     Activation,
     Builder,
     Conv,

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import BN_MOMENTUM, Classifier, conv, imagenet_stem, scaled
+from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, conv, imagenet_stem, scaled
+from replicate.models.layers.shared_storage import Remade
 from replicate.models.registry import register, register_variants
 from replicate.models.resnet import Stem
-from replicate.models.shared_storage import Remade
 from replicate.models.weights import Rule, register_reference
 
 BOTTLENECK_WIDTH = 4  # the 1x1 convolution of a bottleneck layer gives 4k maps (section 3)

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
-from replicate.models.blocks import scaled
-from replicate.models.inception_blocks import (
+from replicate.models.layers.blocks import scaled
+from replicate.models.layers.inception_blocks import (
     Builder,
     Conv,
     Fork,

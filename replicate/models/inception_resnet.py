@@ -13,8 +13,9 @@ from typing import Literal
 
 from torch import nn
 
-from replicate.models.blocks import Residual, Scale
-from replicate.models.inception_blocks import (
+from replicate.models.inception_v4 import STEM, ReductionA, reduction_a
+from replicate.models.layers.blocks import Residual, Scale
+from replicate.models.layers.inception_blocks import (
     Builder,
     Conv,
     Fork,
@@ -29,7 +30,6 @@ from replicate.models.inception_blocks import (
     numbered,
     out_channels,
 )
-from replicate.models.inception_v4 import STEM, ReductionA, reduction_a
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 

@@ -14,8 +14,8 @@ from typing import Literal
 
 from torch import nn
 
-from replicate.models.blocks import scaled
-from replicate.models.inception_blocks import (
+from replicate.models.layers.blocks import scaled
+from replicate.models.layers.inception_blocks import (
     Conv,
     Fork,
     InceptionNet,

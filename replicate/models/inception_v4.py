@@ -7,7 +7,7 @@ file, has a 1x7 and a 7x1.
 from functools import partial
 from typing import NamedTuple
 
-from replicate.models.inception_blocks import (
+from replicate.models.layers.inception_blocks import (
     Builder,
     Conv,
     Fork,

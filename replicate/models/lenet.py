@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.models.blocks import check_images, scaled
+from replicate.models.layers.blocks import check_images, scaled
 from replicate.models.registry import register, register_variants
 
 Subsampling = Literal["trainable", "average", "max"]

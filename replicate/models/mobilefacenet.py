@@ -14,7 +14,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from replicate.errors import UserError
-from replicate.models.blocks import BN_MOMENTUM, Classifier, conv_bn, scaled
+from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, conv_bn, scaled
 from replicate.models.mobilenet_v1 import Stem, stem_strides
 from replicate.models.mobilenet_v2 import Shape, inverted_residual
 from replicate.models.registry import register

@@ -15,7 +15,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.models.blocks import BN_MOMENTUM, BlockBuilder, Classifier, conv, scaled
+from replicate.models.layers.blocks import BN_MOMENTUM, BlockBuilder, Classifier, conv, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from torch import nn
 
-from replicate.models.blocks import Classifier, Residual, conv_bn
+from replicate.models.layers.blocks import Classifier, Residual, conv_bn
 from replicate.models.mobilenet_v1 import Stem, stem_strides
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference

@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from replicate.models.blocks import check_images, scaled
+from replicate.models.layers.blocks import check_images, scaled
 from replicate.models.registry import register
 
 Pool = Literal["max", "average"]

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from replicate.models.blocks import BN_MOMENTUM, BlockBuilder, Classifier, Residual, conv, scaled
+from replicate.models.layers.blocks import BN_MOMENTUM, BlockBuilder, Classifier, Residual, conv, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.resnet import (
     BASIC_LAYERS,

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import Classifier, Residual, Scale, conv, scaled
+from replicate.models.layers.blocks import Classifier, Residual, Scale, conv, scaled
 from replicate.models.registry import register
 from replicate.models.resnet import assemble, basic_branch, cifar_blocks, make_shortcut
 

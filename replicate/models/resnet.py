@@ -11,7 +11,7 @@ from typing import Literal
 
 from torch import nn
 
-from replicate.models.blocks import (
+from replicate.models.layers.blocks import (
     BN_MOMENTUM,
     Classifier,
     Residual,

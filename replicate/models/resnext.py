@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import BN_MOMENTUM, Classifier, Residual, conv, conv_bn, scaled
+from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, Residual, conv, conv_bn, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.resnet import (
     BOTTLENECK_LAYERS,

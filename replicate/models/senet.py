@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from torch import nn
 
-from replicate.models.blocks import BN_MOMENTUM, Classifier, Residual, conv, conv_bn, scaled
 from replicate.models.bn_inception import bn_inception
 from replicate.models.inception_resnet import inception_resnet
+from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, Residual, conv, conv_bn, scaled
+from replicate.models.layers.squeeze_excitation import squeeze_and_excite
 from replicate.models.mobilenet_v1 import Stem, mobilenet_v1
 from replicate.models.mobilenet_v2 import mobilenet_v2
 from replicate.models.preact import preact_resnet_cifar
@@ -24,7 +25,6 @@ from replicate.models.registry import register, register_variants
 from replicate.models.resnet import BOTTLENECK_LAYERS, TORCHVISION_NAMES, assemble, resnet, resnet_cifar
 from replicate.models.resnext import resnext, resnext_cifar
 from replicate.models.shufflenet_v1 import shufflenet_v1
-from replicate.models.squeeze_excitation import squeeze_and_excite
 from replicate.models.vgg import vgg
 from replicate.models.weights import Rule, register_reference
 

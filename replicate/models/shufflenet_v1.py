@@ -13,7 +13,7 @@ from math import ceil, floor, log2, prod
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import BN_MOMENTUM, Classifier, Residual, conv
+from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, Residual, conv
 from replicate.models.mobilenet_v1 import Stem, make_stages, stem_strides
 from replicate.models.registry import register, register_variants
 

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import Residual, check_images, scaled
+from replicate.models.layers.blocks import Residual, check_images, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 

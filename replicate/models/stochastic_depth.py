@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from replicate.models.blocks import Classifier, Residual, ZeroPadShortcut
+from replicate.models.layers.blocks import Classifier, Residual, ZeroPadShortcut
 from replicate.models.preact import preact_resnet_cifar
 from replicate.models.registry import register
 from replicate.models.resnet import Stem, resnet

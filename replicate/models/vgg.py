@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from replicate.models.alexnet import HIDDEN, local_response_norm, make_classifier
-from replicate.models.blocks import BN_MOMENTUM, check_images, conv, scaled
+from replicate.models.layers.blocks import BN_MOMENTUM, check_images, conv, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 

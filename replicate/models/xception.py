@@ -11,8 +11,8 @@ from typing import Literal
 
 from torch import nn
 
-from replicate.models.blocks import BN_MOMENTUM, Residual, conv, conv_bn, scaled
-from replicate.models.inception_blocks import (
+from replicate.models.layers.blocks import BN_MOMENTUM, Residual, conv, conv_bn, scaled
+from replicate.models.layers.inception_blocks import (
     Builder,
     Conv,
     InceptionNet,

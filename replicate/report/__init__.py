@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from replicate.errors import UserError, unknown
-from replicate.experiment import Experiment
-from replicate.records import Record, RunStore
-from replicate.report.gather import Findings, Sample, VariantFindings, gather
+from replicate.experiments.experiment import Experiment
+from replicate.report.findings import Findings, Sample, VariantFindings, gather
 from replicate.report.terminal import terminal
 from replicate.report.write import RECORDS, read_records, result_folder, write_index, write_results
+from replicate.runs.records import Record
+from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict, judge_all
 
 __all__ = [

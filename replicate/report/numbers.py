@@ -15,7 +15,7 @@ from scipy import special
 
 from replicate.papers.facts import Value
 from replicate.papers.printed import is_number
-from replicate.report.gather import Findings, Sample, VariantFindings
+from replicate.report.findings import Findings, Sample, VariantFindings
 from replicate.report.wording import decimals_of, heading, printed, unit_of
 from replicate.verdicts.exact import agrees_to_printed_digits
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from replicate.report.gather import Findings, VariantFindings
+from replicate.report.findings import Findings, VariantFindings
 from replicate.report.table import (
     LEFT,
     count_lines,
@@ -20,16 +20,7 @@ from replicate.report.table import (
     without_empty_columns,
 )
 from replicate.report.verdict_words import evidence
-from replicate.report.wording import (
-    DASH,
-    comparison,
-    heading,
-    published_cell,
-    remarks,
-    run_summary,
-    short_count,
-    title,
-)
+from replicate.report.wording import DASH, comparison, heading, published_cell, remarks, run_summary, short_count, title
 from replicate.verdicts import Outcome, Verdict
 
 COLOURS = {

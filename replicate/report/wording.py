@@ -8,7 +8,7 @@ from statistics import median
 from replicate.papers import Paper
 from replicate.papers.facts import Value
 from replicate.papers.titles import with_titles
-from replicate.report.gather import Findings, Sample, VariantFindings
+from replicate.report.findings import Findings, Sample, VariantFindings
 from replicate.report.units import unit
 
 DASH = "–"  # nothing printed, or not applicable

@@ -11,11 +11,12 @@ import pandas as pd
 from pydantic import ValidationError
 
 from replicate.errors import UserError
-from replicate.records import Record, canonical, write_atomic
-from replicate.report.gather import Findings
+from replicate.files import canonical, write_atomic
+from replicate.report.findings import Findings
 from replicate.report.index import index_markdown
 from replicate.report.numbers import numbers
 from replicate.report.table import markdown
+from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 
 RECORDS, RUNS, TABLE, VERDICTS, FIGURE = "records.jsonl", "runs.csv", "table.md", "verdicts.json", "figure.svg"
@@ -40,7 +41,7 @@ def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path)
         VERDICTS: pretty(verdicts_data(findings, verdicts)),
     }
     if not findings.counted:
-        from replicate.report.figure import figure_svg  # here, since matplotlib takes a second to import
+        from replicate.report.figures.draw import figure_svg  # here, since matplotlib takes a second to import
 
         files[FIGURE] = figure_svg(findings)
     write_files(folder, files)

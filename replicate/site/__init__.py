@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replicate.errors import UserError
-from replicate.records import write_atomic
+from replicate.files import write_atomic
 from replicate.report.write import RUNS, VERDICTS, pretty, runs_frame, verdicts_data
 from replicate.site import pages
 from replicate.site.content import Content, Result, read_content

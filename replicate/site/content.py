@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from replicate.catalogue import Entry, catalogue
-from replicate.experiment import SCALES, load_experiment
+from replicate.experiments.catalogue import Entry, catalogue
+from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import SCALES
 from replicate.papers import Claim, Paper, load_paper, paper_ids
-from replicate.report import Findings, committed_records, gather, judge
+from replicate.report import Findings, committed_records, judge
+from replicate.report.findings import gather
 from replicate.verdicts import Outcome, Verdict
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from replicate.report.gather import Findings
+from replicate.report.findings import Findings
 from replicate.report.units import unit
 from replicate.report.wording import capital, label, unit_of
 from replicate.site.axes import Axis, axis

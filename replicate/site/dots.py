@@ -6,8 +6,8 @@ from functools import cached_property
 
 from replicate.papers.facts import Value
 from replicate.papers.printed import is_number
-from replicate.report.figure import MOST_DOTS, drawn_columns
-from replicate.report.gather import Findings, Sample, VariantFindings, final_values
+from replicate.report.figures.style import MOST_DOTS, drawn_columns
+from replicate.report.findings import Findings, Sample, VariantFindings, final_values
 from replicate.report.table import decimal_places, measured_cell
 from replicate.report.wording import heading, published_cell, remarks
 from replicate.site.axes import Axis, axis

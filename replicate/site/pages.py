@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from replicate.catalogue import Entry
+from replicate.experiments.catalogue import Entry
 from replicate.papers import Claim, Paper
 from replicate.papers.titles import place, table_place, with_titles
 from replicate.paths import data_files
@@ -18,12 +18,12 @@ from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
 from replicate.report.verdict_words import evidence
 from replicate.report.wording import capital, cite, comparison, data_used, run_summary
+from replicate.site.citations import arxiv_ids, bibtex
 from replicate.site.content import Answer, Content, Result, in_order
 from replicate.site.curves import curve_charts
 from replicate.site.dots import dot_charts
-from replicate.site.printed import printed_tables
-from replicate.site.provenance import MOST_RUNS, configurations, environment, run_table
-from replicate.site.sources import arxiv_ids, bibtex
+from replicate.site.origins import MOST_RUNS, configurations, environment, run_table
+from replicate.site.published_tables import printed_tables
 from replicate.verdicts import Outcome
 
 FOLDER = Path(__file__).parent

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from replicate.counting import Count, count
 from replicate.errors import UserError, unknown
-from replicate.experiment import RunConfig
+from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
-from replicate.records import Measurement
-from replicate.studies.base import Outcome, Task
+from replicate.models.counting import Count, count
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
 
 
 def largest(found: Count) -> tuple[int, ...]:

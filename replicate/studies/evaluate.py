@@ -19,10 +19,10 @@ from replicate.evaluation.dense import fully_convolutional
 from replicate.evaluation.protocol import Evaluation, read_options
 from replicate.evaluation.score import FILE, Network, Tallies, add_batch, batch_answer, load_tallies, save_tallies
 from replicate.evaluation.stream import PART, Feed, make_feed
-from replicate.experiment import RunConfig
-from replicate.progress import Progress
-from replicate.records import Measurement, Status
-from replicate.studies.base import Outcome, Task
+from replicate.experiments.run_config import RunConfig
+from replicate.runs.progress import Progress
+from replicate.runs.records import Measurement, Status
+from replicate.runs.task import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.train import check_training
 from replicate.studies.trained import Subject, trained

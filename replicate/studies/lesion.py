@@ -30,9 +30,9 @@ from replicate.data.loaders import check_data
 from replicate.data.random import generator
 from replicate.data.resident import Batch
 from replicate.data.shapes import data_shape
-from replicate.experiment import Block, RunConfig, validated
-from replicate.records import Measurement
-from replicate.studies.base import Outcome, Task
+from replicate.experiments.run_config import Block, RunConfig, validated
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.surgery import Part, Slot, deletion, parts, replaced, residual_parts, single_deletions
 from replicate.studies.trained import Subject, loaders_of, trained

@@ -14,15 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.counting import count_parameters
 from replicate.data import load
 from replicate.data.config import DataConfig
 from replicate.data.random import derived_seed, generator
 from replicate.errors import UserError
-from replicate.experiment import RunConfig
+from replicate.experiments.run_config import RunConfig
+from replicate.models.counting import count_parameters
 from replicate.models.densenet import DenseBlock, DenseLayer
-from replicate.records import Measurement
-from replicate.studies.base import Outcome, Task
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
 from replicate.training.trainer import accelerator_device

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from replicate.experiment import Block, RunConfig, validated
-from replicate.records import Measurement
-from replicate.studies.base import Outcome, Task
+from replicate.experiments.run_config import Block, RunConfig, validated
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
 
 
 class Ways(NamedTuple):

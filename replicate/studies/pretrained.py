@@ -11,9 +11,9 @@ from torch import nn
 
 from replicate.data.config import DataConfig
 from replicate.errors import UserError
-from replicate.experiment import RunConfig
+from replicate.experiments.run_config import RunConfig
 from replicate.models.weights import load_reference, reference_names
-from replicate.studies.base import Task
+from replicate.runs.task import Task
 from replicate.studies.trained import Subject, ready
 from replicate.training.network import build_network, count_network
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from replicate.data.loaders import check_data
 from replicate.errors import UserError
-from replicate.experiment import RunConfig
-from replicate.models.blocks import Classifier
-from replicate.records import Measurement
-from replicate.studies.base import Outcome, Task
+from replicate.experiments.run_config import RunConfig
+from replicate.models.layers.blocks import Classifier
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
 from replicate.studies.train import check as check_training
 from replicate.studies.trained import loaders_of, trained
 from replicate.training.fit import number

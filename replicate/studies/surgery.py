@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from replicate.errors import UserError
-from replicate.models.blocks import Residual
+from replicate.models.layers.blocks import Residual
 
 
 @dataclass(frozen=True)

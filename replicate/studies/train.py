@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replicate.data.loaders import check_data
 from replicate.errors import UserError
-from replicate.experiment import RunConfig
-from replicate.records import Measurement
-from replicate.studies.base import Outcome, Task
+from replicate.experiments.recipe import first_line
+from replicate.experiments.run_config import RunConfig
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
 from replicate.training.fit import Trained, check_parts, fit
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network, train_only
-from replicate.training.recipe import first_line
 
 
 class Reach(BaseModel):

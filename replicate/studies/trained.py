@@ -9,10 +9,9 @@ from torch import nn
 
 from replicate.data.config import DataConfig
 from replicate.data.loaders import Loaders, make_loaders
-from replicate.experiment import Run, RunConfig
-from replicate.records import Record, Status, run_id
-from replicate.studies.base import Task, record_of
-from replicate.tracking import Tracker
+from replicate.experiments.run_config import Run, RunConfig, run_id
+from replicate.runs.records import Record, Status
+from replicate.runs.task import Task, Tracker, record_of
 from replicate.training.checkpoint import WEIGHTS, load_weights
 from replicate.training.network import build_network
 from replicate.training.trainer import accelerator_device

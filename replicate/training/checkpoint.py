@@ -10,7 +10,8 @@ import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import nn
 
-from replicate.records import CHECKPOINT, set_aside, write_atomic
+from replicate.files import set_aside, write_atomic
+from replicate.runs.store import CHECKPOINT
 from replicate.training.module import Classification
 
 WEIGHTS = "weights.pt"

@@ -27,11 +27,10 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from replicate.data.epochs import Share
 from replicate.errors import UserError
-from replicate.experiment import MachineConfig, Run
-from replicate.progress import Progress
-from replicate.records import CHECKPOINT, RunStore
-from replicate.studies.base import Task
-from replicate.tracking import Tracker
+from replicate.experiments.run_config import MachineConfig, Run
+from replicate.runs.progress import Progress
+from replicate.runs.store import CHECKPOINT, RunStore
+from replicate.runs.task import Task, Tracker
 from replicate.training.checkpoint import Checkpoint
 from replicate.training.module import Classification
 from replicate.training.preemption import SIGNALS, Preempted, Preemption

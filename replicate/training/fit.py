@@ -7,13 +7,14 @@ from torch import nn
 from replicate.data.epochs import Share
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError
-from replicate.experiment import TrainerConfig
-from replicate.records import CHECKPOINT, Measurement
-from replicate.studies.base import Task
+from replicate.experiments.recipe import Recipe
+from replicate.experiments.run_config import TrainerConfig
+from replicate.runs.records import Measurement
+from replicate.runs.store import CHECKPOINT
+from replicate.runs.task import Task
 from replicate.training.checkpoint import Checkpoint, load_training, save_weights
 from replicate.training.devices import train_on_devices
 from replicate.training.preemption import Preemption
-from replicate.training.recipe import Recipe
 from replicate.training.trainer import accelerator_device, make_trainer, prepare, quiet_lightning
 from replicate.training.watch import Watch
 

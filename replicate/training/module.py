@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from replicate.data.epochs import Plan
 from replicate.data.random import derived_seed
-from replicate.models.auxiliary import AuxOutput
+from replicate.experiments.recipe import Recipe
+from replicate.models.layers.auxiliary import AuxOutput
 from replicate.training.optimizers import make_optimizer
-from replicate.training.ranks import ranks
-from replicate.training.recipe import Recipe
+from replicate.training.ranking import ranks
 
 Batch = tuple[Tensor, Tensor]
 Observer = Callable[["Classification", int], None]

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from replicate.counting import Count, count
 from replicate.data.config import DataConfig
 from replicate.data.random import derived_seed
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError, unknown
 from replicate.models import create_model
+from replicate.models.counting import Count, count
 from replicate.training.init import initialiser
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn, optim
 
-from replicate.training.recipe import Recipe
+from replicate.experiments.recipe import Recipe
 
 NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 

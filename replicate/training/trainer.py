@@ -10,14 +10,14 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from replicate.data.batch_stream import Stream
 from replicate.data.epochs import Share
 from replicate.data.loaders import Loaders, make_loaders
-from replicate.experiment import TrainerConfig
-from replicate.studies.base import Task
+from replicate.experiments.run_config import TrainerConfig
+from replicate.runs.task import Task
 from replicate.training.checkpoint import SealedCheckpointIO, usable_checkpoint
 from replicate.training.module import Classification, Observer
 from replicate.training.network import build_network, train_only
-from replicate.training.stream import Stream
 
 
 @dataclass(frozen=True)

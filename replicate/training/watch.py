@@ -2,8 +2,8 @@
 
 import time
 
-from replicate.progress import Progress
-from replicate.studies.base import Task
+from replicate.runs.progress import Progress
+from replicate.runs.task import Task
 from replicate.training.module import Classification
 
 SPEED_WINDOW = 20  # steps over which images/s are averaged

@@ -1,0 +1,1 @@
+"""From an experiment's file and the command line to runs. Nothing here imports torch."""

@@ -1,0 +1,175 @@
+"""From conf/experiment/<name>.yaml to runs: scale, variants, seeds, and the command line, which always wins."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from replicate.errors import UserError, unknown
+from replicate.experiments.catalogue import find
+from replicate.experiments.composition import (
+    BLOCKS,
+    apply_overrides,
+    compose_config,
+    one_line,
+    opened,
+    own_words,
+)
+from replicate.experiments.kinds import STUDIES
+from replicate.experiments.resolvers import register_resolvers
+from replicate.experiments.run_config import (
+    SCALES,
+    WANDB_MODES,
+    MachineConfig,
+    Run,
+    RunConfig,
+    Settings,
+    build_config,
+    run_id,
+    validated,
+    with_seed,
+)
+
+register_resolvers()
+
+
+class Experiment:
+    """A composed experiment at one scale. Build one with :func:`load_experiment`."""
+
+    def __init__(self, name: str, config: DictConfig, overrides: Sequence[str] = ()) -> None:
+        self.name, self.scale = name, str(config.scale)
+        self._config, self._overrides = config, tuple(overrides)
+        self._resolved: dict[str, Run] = {}  # seed 0 of each variant: resolving takes a hundred times as long as a seed
+        self.settings = self._read_settings()
+        for variant in map(str, config.variants):
+            if Path(variant).is_absolute() or ".." in Path(variant).parts:
+                raise UserError(f"{name}: '{variant}' is a path, not the name of a variant")
+        if self.settings.study not in STUDIES:
+            raise unknown("study", self.settings.study, STUDIES)
+        if self.scale not in SCALES:
+            raise unknown("scale", self.scale, SCALES)
+        if self.scale not in self.settings.scales:
+            raise UserError(f"{name} has no scale '{self.scale}': it has {', '.join(self.settings.scales)}")
+
+    def _read_settings(self) -> Settings:
+        node = {key: self._config[key] for key in Settings.model_fields}
+        return validated(Settings, self.name, OmegaConf.to_container(OmegaConf.create(node), resolve=True))
+
+    @property
+    def runs_dir(self) -> Path:
+        return Path(self._config.runs_dir)
+
+    @property
+    def wandb(self) -> str:
+        """One of WANDB_MODES."""
+        mode = str(self._config.wandb)
+        if mode not in WANDB_MODES:
+            raise unknown("wandb mode", mode, WANDB_MODES)
+        return mode
+
+    @cached_property
+    def machine(self) -> MachineConfig:
+        return validated(
+            MachineConfig, self.name, OmegaConf.to_container(self._config.machine, resolve=True), "machine"
+        )
+
+    @property
+    def devices(self) -> int:
+        """What the experiment and the command line say of trainer.devices, also where the study reads no such block."""
+        return self._config.trainer.devices or 1
+
+    @property
+    def launches_here(self) -> bool:
+        """Whether the runs are done on this machine, as the launchers of the command line's word tell."""
+        return not any(word.startswith(("launcher=ray", "launcher=slurm")) for word in self._overrides)
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        return self.settings.deviations.get(self.scale, ())
+
+    @cached_property
+    def variants(self) -> list[str]:
+        """The names of the variants that exist at this scale, in the file's order."""
+        return variants_at(self._config.variants, self.scale)
+
+    @property
+    def seeds(self) -> list[int]:
+        count = self._config.seeds
+        if not isinstance(count, int) or count < 1:
+            raise UserError(f"{self.name}: seeds is a whole number of at least 1, not {count!r}")
+        return list(range(count))
+
+    def run(self, variant: str, seed: int) -> Run:
+        """The run of one variant and seed, fully resolved. Raises UserError for anything that does not make sense."""
+        if variant not in self._resolved:
+            self._resolved[variant] = self._first_run(variant)
+        return with_seed(self._resolved[variant], seed)
+
+    def _first_run(self, variant: str) -> Run:
+        config, names = self._resolve(variant)
+        return Run(
+            id=run_id(config.study, config.identity(), 0),
+            experiment=self.name,
+            scale=self.scale,
+            variant=variant,
+            seed=0,
+            row=names["row"],
+            architecture=names["architecture"],
+            columns=self._columns(variant, names["columns"]),
+            config=config,
+        )
+
+    def runs(self, variants: Sequence[str] | None = None, seeds: Sequence[int] | None = None) -> list[Run]:
+        """Variants x seeds, seeds outermost, so that the first results compare all variants."""
+        chosen = list(variants) if variants is not None else self.variants
+        return [self.run(name, seed) for seed in (seeds or self.seeds) for name in chosen]
+
+    @cached_property
+    def _base(self) -> DictConfig:
+        """What a variant is merged into."""
+        return opened(self._config)
+
+    def _columns(self, variant: str, named: Sequence[str] | None) -> tuple[str, ...]:
+        for column in named or ():
+            if column not in self.settings.metrics:
+                raise unknown(f"column of variant {variant} of {self.name}", str(column), self.settings.metrics)
+        return tuple(named or ())
+
+    def _resolve(self, variant: str) -> tuple[RunConfig, dict[str, Any]]:
+        if variant not in self.variants:
+            raise unknown(f"variant of {self.name} at {self.scale} scale", variant, self.variants)
+        overlay: dict[str, Any] = {**(self._config.variants[variant] or {})}
+        names = {key: overlay.pop(key, None) for key in ("row", "architecture", "columns")}
+        overlay.pop("scales", None)
+        for key in overlay:
+            if key not in BLOCKS:
+                raise unknown(f"block in variant {variant} of {self.name}", str(key), BLOCKS)
+        label = f"{self.name}, variant {variant}"
+        try:
+            merged = cast(DictConfig, OmegaConf.merge(self._base, overlay))
+            apply_overrides(merged, self._overrides)
+            blocks = {key: OmegaConf.to_container(merged[key], resolve=True) for key in BLOCKS}
+        except OmegaConfBaseException as error:
+            raise UserError(f"{label}: {one_line(error)}") from error
+        return build_config(self.settings.study, label, blocks), names
+
+
+def variants_at(variants: Mapping[str, Any], scale: str) -> list[str]:
+    """The variants that exist at `scale`: all that name no scales of their own, or name this one."""
+    return [str(name) for name, body in variants.items() if scale in ((body or {}).get("scales") or (scale,))]
+
+
+def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
+    """Compose conf/config.yaml with the experiment and the command line's `key=value` words.
+
+    `variant=` and `seed=` may be among them; they narrow a sweep and do not matter here. Raises UserError.
+    """
+    find(name)
+    for word in overrides:
+        if word.lstrip("+~").startswith("experiment="):
+            raise UserError(f"'{word}': the experiment is {name}, named before; another word cannot change it")
+    own = own_words(overrides)
+    return Experiment(name, compose_config([f"experiment={name}", *own]), own)

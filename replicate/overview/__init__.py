@@ -1,0 +1,1 @@
+"""What the suite says of itself: every claim with its answer, tables with what re-makes them, errata, README."""

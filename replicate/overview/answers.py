@@ -1,0 +1,81 @@
+"""Every claim of every paper with its answers: verdicts, `not run` with the experiment, or why it is out of reach."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from replicate.experiments.catalogue import Entry, catalogue
+from replicate.papers import Claim, Paper, load_paper, paper_ids
+from replicate.papers.titles import place, with_titles
+from replicate.report.verdict_words import evidence
+from replicate.report.wording import cite
+from replicate.report.write import VERDICTS, read_verdicts
+from replicate.verdicts import Outcome, Verdict
+
+OUT_OF_REACH, NO_EXPERIMENT = "out of reach", "no experiment"
+
+Row = dict[str, Any]
+"""paper, claim, statement, where, kind, outcome, experiment, scale, detail; a verdict's row also has its numbers."""
+
+
+def answers(results: Path) -> list[Row]:
+    """One row for each claim, experiment and scale with a verdict in `results`; one for a claim without any."""
+    found = [answer for path in sorted(results.glob(f"*/*/{VERDICTS}")) for answer in verdicts_in(path)]
+    entries = catalogue()
+    return [row for paper_id in paper_ids() for row in rows_of(load_paper(paper_id), entries, found)]
+
+
+def verdicts_in(path: Path) -> Iterator[Row]:
+    """The verdicts of one verdicts.json, each with where it was found."""
+    data = read_verdicts(path)
+    for verdict in data["verdicts"]:
+        yield {"paper": data["paper"], "experiment": data["experiment"], "scale": data["scale"], **verdict}
+
+
+def rows_of(paper: Paper, entries: list[Entry], found: list[Row]) -> Iterator[Row]:
+    for claim in paper.claims:
+        head = {"paper": paper.id, "claim": claim.id, "statement": with_titles(claim.statement), "kind": claim.kind}
+        head["where"] = f"{cite(paper)}, {place(paper, claim)}"
+        for answer in answers_of(paper, claim, entries, found):
+            yield {**head, **{key: value for key, value in answer.items() if key not in head}}
+
+
+def answers_of(paper: Paper, claim: Claim, entries: list[Entry], found: list[Row]) -> list[Row]:
+    """The verdicts on `claim`, or on those that say the same; without any, one row that says why."""
+    if claim.out_of_reach:
+        return [without_verdict(OUT_OF_REACH, claim.out_of_reach)]
+    asked = claim.same_as or (f"{paper.id}/{claim.id}",)
+    own = [row for row in found if f"{row['paper']}/{row['claim']}" in asked]
+    if own:
+        return own
+    asking = [e for e in entries if any(f"{e.paper}/{name}" in asked for name in e.body.get("claims", ()))]
+    if not asking:
+        return [without_verdict(NO_EXPERIMENT)]
+    return [
+        without_verdict(Outcome.NOT_RUN.value, f"at {' or '.join(s for s in e.scales if s != 'smoke')} scale", e.name)
+        for e in asking
+    ]
+
+
+def without_verdict(outcome: str, detail: str = "", experiment: str | None = None) -> Row:
+    return {"outcome": outcome, "experiment": experiment, "scale": None, "detail": detail}
+
+
+def as_text(rows: list[Row]) -> str:
+    """One paragraph a row: the outcome, the claim with its place, and what is known."""
+    lines = ((f"{row['outcome']:>13}  {row['statement']} [{row['where']}]", said(row)) for row in rows)
+    return "\n".join(f"{head}\n{'':>15}{known}" if known else head for head, known in lines)
+
+
+def said(row: Row) -> str:
+    """Experiment and scale with the evidence, and the sentence on it."""
+    if row["scale"] is None:
+        return ": ".join(filter(None, (row["experiment"], row["detail"])))
+    known = evidence(verdict_of(row))
+    return f"{row['experiment']} at {row['scale']} scale{f': {known}' if known else ''}. {row['detail']}"
+
+
+def verdict_of(row: Row) -> Verdict:
+    """The verdict that a row was made of."""
+    fields = {name: row[name] for name in Verdict.__dataclass_fields__}
+    return Verdict(**{**fields, "outcome": Outcome(row["outcome"])})

@@ -1,0 +1,206 @@
+"""Receptive fields of networks measured from gradients at the input, beside those that the recursion gives.
+
+Looks along the rows of an image.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from replicate.errors import UserError, unknown
+from replicate.experiments.run_config import Block
+from replicate.models import create_model, model_names
+from replicate.models.layers.squeeze_excitation import SqueezeExcitation
+from replicate.models.lenet import ScaledTanh
+from replicate.models.mobilefacenet import GlobalDepthwise
+from replicate.runs.records import Measurement
+from replicate.runs.task import Task
+from replicate.statements.measure import conv, with_ones
+from replicate.statements.reach import Reach, follow
+
+MARGIN = 4  # strides of the last maps by which an image is wider than a field
+PLAIN = (nn.ReLU, nn.ReLU6, nn.PReLU, nn.Tanh, ScaledTanh, nn.Dropout, nn.BatchNorm2d, nn.LocalResponseNorm)
+"""Layers in which a pixel reads itself only, whatever they do to its value."""
+
+
+class Read(torch.autograd.Function):
+    """1 where a map's number is above 0, and in the backward pass where the gradient is: what is read, not how much.
+
+    Else a hundred layers would overflow in the middle of a field and underflow at its edges.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> Tensor:
+        return (maps > 0).to(maps.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return (gradients[0] > 0).to(gradients[0].dtype)
+
+
+def read(maps: Tensor) -> Tensor:
+    """:class:`Read` of the sums that a window makes."""
+    return Read.apply(maps)  # type: ignore[no-untyped-call,no-any-return]
+
+
+class OnesConv2d:
+    """What nn.Conv2d does with kernels of ones and no bias, whatever its own: equal kernels, so one a group.
+
+    It stands in for a layer's `_conv_forward`, so that a subclass still pads as it does.
+    """
+
+    def __init__(self, layer: nn.Conv2d) -> None:
+        self.layer, self.kernel = layer, torch.ones(layer.groups, 1, *layer.kernel_size)
+
+    def __call__(self, maps: Tensor, *_: object) -> Tensor:
+        layer, groups = self.layer, self.layer.groups
+        sums = maps.reshape(len(maps), groups, -1, *maps.shape[2:]).sum(2)
+        sums = nn.functional.conv2d(sums, self.kernel, None, layer.stride, layer.padding, layer.dilation, groups)
+        alike = read(sums)[:, :, None].expand(-1, -1, layer.out_channels // groups, -1, -1)
+        return alike.flatten(1, 2)
+
+
+class OnesLinear(nn.Module):
+    """A fully connected layer with weights of 1."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum(-1, keepdim=True).expand(*x.shape[:-1], self.outputs)
+
+
+def stand_in(layer: nn.Module) -> nn.Module | None:
+    """What takes a layer's place in :func:`transparent`; None: nothing does.
+
+    Maximum pooling gives way to the average over the same windows, so that it picks no pixel.
+    """
+    if isinstance(layer, PLAIN):
+        return nn.Identity()
+    if isinstance(layer, nn.MaxPool2d):
+        return nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode)
+    return OnesLinear(layer.out_features) if isinstance(layer, nn.Linear) else None
+
+
+def transparent(network: nn.Module) -> nn.Module:
+    """Make a network, in place, add up what each of its windows sees: no gradient cancels, is cut off or picks a pixel.
+
+    Its convolutions do not read their weights any more, so that these may lie on the meta device.
+    """
+    for parent in [*network.modules()]:
+        for name, child in [*parent.named_children()]:
+            setattr(parent, name, stand_in(child) or child)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer._conv_forward = OnesConv2d(layer)  # type: ignore[method-assign,assignment]
+        if isinstance(layer, nn.AvgPool2d):
+            layer.register_forward_hook(lambda pool, images, maps: read(maps))
+    return with_ones(network).eval()
+
+
+def own_tensors(layer: nn.Module) -> bool:
+    """Whether a layer that nothing stands in for has parameters or buffers."""
+    known = isinstance(layer, (nn.Conv2d, nn.Linear, *PLAIN))
+    return not known and any(True for _ in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)))
+
+
+def last_maps(network: nn.Module, images: Tensor) -> Tensor:
+    """The last maps of a pass that an adaptive pool, a mean or a fully connected layer has not summed up yet."""
+    seen: list[Tensor] = []
+
+    def note(layer: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.dim() == 4 and output.shape[3] > 1:
+            seen.extend([] if isinstance(layer, nn.AdaptiveAvgPool2d) else [output])
+
+    handles = [layer.register_forward_hook(note) for layer in network.modules()]
+    network(images)
+    for handle in handles:
+        handle.remove()
+    return seen[-1]
+
+
+def columns_read(network: nn.Module, channels: int, height: int, width: int) -> Tensor:
+    """Columns of an image in which the unit in the middle of the last maps reads a pixel: bool (width)."""
+    images = torch.ones(1, channels, height, width, requires_grad=True)
+    maps = last_maps(network, images)
+    unit = maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2].sum()
+    return torch.autograd.grad(unit, images)[0][0].ne(0).any(0).any(0)
+
+
+def measured_field(network: nn.Module, channels: int, height: int, reach: Reach) -> tuple[int, bool]:
+    """Columns from the first to the last that a unit reads by itself, and whether its gates read all of them.
+
+    All of them is all but the fewer than a stride that unpadded layers leave over at the far edge. `network` is
+    transparent; the image is as wide as `reach` asks for. Raises ValueError where it still cuts a field.
+    """
+    width = max(height, reach.field + MARGIN * reach.jump)
+    gates = [layer for layer in network.modules() if isinstance(layer, SqueezeExcitation)]
+    everything = bool(gates) and int(columns_read(network, channels, height, width).sum()) > width - reach.jump
+    for gate in gates:
+        gate.gate = open_gate  # type: ignore[method-assign,assignment]
+    places = columns_read(network, channels, height, width).nonzero()
+    first, last = int(places[0]), int(places[-1])
+    if first == 0 or last == width - 1:
+        raise ValueError(f"{width} pixels cut off the field of a unit that reads {first} to {last}")
+    return last - first + 1, everything
+
+
+def open_gate(maps: Tensor) -> Tensor:
+    """A gate that looks at nothing."""
+    return maps.new_ones(())
+
+
+def bare_network(name: str) -> nn.Module:
+    """A registered network in evaluation without activations and normalisation, which move no field.
+
+    It lies on the meta device unless it has layers of its own whose numbers :func:`transparent` needs.
+    """
+    with torch.device("meta"):
+        network = create_model(name)
+    if any(own_tensors(layer) for layer in network.modules()):
+        network = create_model(name)
+    for parent in [*network.modules()]:
+        for key, child in [*parent.named_children()]:
+            if isinstance(child, PLAIN):
+                setattr(parent, key, nn.Identity())
+            if isinstance(child, GlobalDepthwise):  # a mean with weights, which takes maps of one size only
+                setattr(parent, key, nn.AdaptiveAvgPool2d(1))
+    return network.eval()
+
+
+class Fields(Block):
+    """One `network` of the registry, or a row of `kernels` at stride 1."""
+
+    network: str | None = None
+    kernels: tuple[int, ...] = ()
+
+    def check(self) -> None:
+        """Raises UserError unless one of the two is named, and for a network that is not there."""
+        if (self.network is None) == (not self.kernels):
+            raise UserError("topic fields takes one of options.network and options.kernels")
+        if self.network is not None and self.network not in model_names():
+            raise unknown("model", self.network, model_names())
+
+    def subject(self) -> tuple[nn.Module, int, int]:
+        """The network, its input's channels, and the smallest side of an image for it."""
+        if self.network is None:
+            return nn.Sequential(*(conv(1, 1, kernel) for kernel in self.kernels)), 1, sum(self.kernels)
+        network: Any = bare_network(self.network)
+        return network, network.in_channels, network.min_size
+
+    def measure(self, task: Task) -> Iterator[Measurement]:
+        """In pixels: field, measured; recursion and by_rule, followed; off, the difference of the first two; jump.
+
+        whole_image is 1 where gates read all of the image beside the field.
+        """
+        network, channels, side = self.subject()
+        reach = follow(network, channels, side).maps
+        field, everything = measured_field(transparent(network), channels, side, reach)
+        if everything != reach.everything:
+            raise ValueError(f"{self.network}: the gradient and the recursion disagree on what its gates read")
+        found = {"field": field, "recursion": reach.field, "off": field - reach.field, "by_rule": reach.by_rule}
+        for name, value in {**found, "jump": reach.jump, "whole_image": everything}.items():
+            yield Measurement(metric=name, value=float(value))

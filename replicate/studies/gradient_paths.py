@@ -1,0 +1,173 @@
+"""Study `paths`: the gradient that single paths of a trained residual network carry (Veit et al. 2016, section 5).
+
+The forward pass stays whole. Going back, `k` random blocks pass the gradient through their branch only and all others
+through their shortcut only, so what reaches the images has come along one path through k blocks. Its norm falls with
+k while the number of such paths, C(n, k), rises: the product says where the gradient lives.
+The paper does not say in which mode batch normalisation is; here it is the tested network's (eval), on augmented
+training batches of the recipe's size, with the gradient of the batch's mean loss.
+"""
+
+import math
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from replicate.data.batch_stream import EpochLoader
+from replicate.data.random import generator
+from replicate.data.resident import Batch
+from replicate.experiments.run_config import Block, RunConfig, validated
+from replicate.runs.records import Measurement
+from replicate.runs.task import Outcome, Task
+from replicate.studies.surgery import Part, Slot, Stopped, replaced, residual_parts
+from replicate.studies.trained import loaders_of, trained
+from replicate.training.network import count_network
+
+Values = NDArray[np.float64]
+TAIL = 0.025  # of the gradient on either side of the lengths that carry it: together 5 %
+
+
+class PathOptions(Block):
+    """samples: paths of each length. images: how many of a training batch to take, all of it by default.
+
+    low, high, of: the paper's effective lengths, `low` to `high` of `of` blocks.
+    """
+
+    samples: int = Field(ge=1)
+    images: int | None = Field(None, ge=1)
+    low: int = Field(ge=0)
+    high: int = Field(ge=0)
+    of: int = Field(ge=1)
+
+
+def options_of(config: RunConfig) -> PathOptions:
+    return validated(PathOptions, config.study, config.options, "options")
+
+
+def check(config: RunConfig) -> None:
+    """As study `train` checks; the options make sense."""
+    from replicate.studies.train import check_training
+
+    check_training(config)
+    options_of(config)
+
+
+def run(task: Task) -> Outcome:
+    """Measures the curves path_norm (mean norm of one path's gradient), path_share and gradient_share (percent).
+
+    Single values: decay_slope (of the norm's decimal logarithm, per block), decay_fit (its R squared), effective_share
+    (percent of the gradient on the paper's effective lengths), effective_paths (percent of the paths), carrying_low
+    and carrying_high (the lengths that carry the middle 95 percent) and carrying_mean.
+    """
+    config, options = task.run.config, options_of(task.run.config)
+    assert config.data is not None
+    assert config.recipe is not None
+    subject = trained(task)
+    loaders = loaders_of(task, lambda data: data, config.recipe.batch_size, subject.device)
+    batches = [(x[: options.images], y[: options.images]) for x, y in islice(endless(loaders.train), options.samples)]
+    blocks = residual_parts(subject.network)
+    norms = np.array(
+        [mean_norm(subject.network, blocks, length, batches, task.run.seed) for length in range(len(blocks) + 1)]
+    )
+    size = count_network(config.model, config.data)
+    return Outcome(
+        measurements=tuple(summary(norms, options)),
+        status=subject.status,
+        parameters=size.parameters,
+        multiply_adds=size.multiply_adds,
+        data_checksum=loaders.checksum,
+    )
+
+
+def endless(loader: EpochLoader) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    while True:
+        yield from loader
+
+
+def mean_norm(network: nn.Module, blocks: list[Part], length: int, batches: list[Batch], seed: int) -> float:
+    """The mean norm over one random path of `length` for each batch."""
+    norms = []
+    for number, (images, labels) in enumerate(batches):
+        draw = generator(seed, "path", length, number)
+        chosen = torch.randperm(len(blocks), generator=draw)[:length].tolist()
+        norms.append(float(path_gradient(network, blocks, chosen, images, labels).double().norm()))
+    return float(np.mean(norms))
+
+
+def path_gradient(
+    network: nn.Module, blocks: list[Part], chosen: Collection[int], images: Tensor, labels: Tensor
+) -> Tensor:
+    """The gradient of the mean loss at the images along the path through the `chosen` blocks (their places) alone."""
+    images = images.detach().requires_grad_()
+    with replaced(single_path(blocks, chosen)):
+        loss = F.cross_entropy(network(images), labels)
+    return torch.autograd.grad(loss, images)[0]
+
+
+def single_path(blocks: list[Part], chosen: Collection[int]) -> dict[Slot, nn.Module]:
+    """The changes after which the gradient goes through the chosen branches and the other blocks' shortcuts only."""
+    sides = ("shortcut" if place in chosen else "branch" for place in range(len(blocks)))
+    slots = [Slot(block.slot.owner, side) for block, side in zip(blocks, sides, strict=True)]
+    return {slot: Stopped(slot.module) for slot in slots}
+
+
+def summary(norms: Values, options: PathOptions) -> Iterator[Measurement]:
+    """All measurements from the mean norms of lengths 0 ... n."""
+    blocks = len(norms) - 1
+    paths = np.array([math.comb(blocks, length) for length in range(blocks + 1)], dtype=np.float64)
+    path_share, gradient_share = 100 * paths / paths.sum(), 100 * shares(paths * norms)
+    window = effective(options, blocks)
+    slope, fit = exponential(norms)
+    low, high = carrying(gradient_share)
+    for metric, values in (("path_norm", norms), ("path_share", path_share), ("gradient_share", gradient_share)):
+        yield from (Measurement(metric=metric, index=length, value=finite(v)) for length, v in enumerate(values))
+    singles = {
+        "decay_slope": slope,
+        "decay_fit": fit,
+        "effective_share": gradient_share[window].sum(),
+        "effective_paths": path_share[window].sum(),
+        "carrying_low": low,
+        "carrying_high": high,
+        "carrying_mean": (gradient_share * np.arange(blocks + 1)).sum() / 100,
+    }
+    yield from (Measurement(metric=metric, value=finite(value)) for metric, value in singles.items())
+
+
+def shares(values: Values) -> Values:
+    """Each value's share of the sum; of nothing where there is none."""
+    total = values.sum()
+    return values / total if total > 0 else np.full_like(values, math.nan)
+
+
+def effective(options: PathOptions, blocks: int) -> slice:
+    """The paper's effective lengths in a network of `blocks` blocks: those between the same shares of its depth."""
+    return slice(math.ceil(options.low * blocks / options.of), math.floor(options.high * blocks / options.of) + 1)
+
+
+def exponential(norms: Values) -> tuple[float, float]:
+    """Slope of log10(norm) over the length by least squares, and R squared; not-a-number for fewer than 3 norms."""
+    lengths = np.flatnonzero(norms > 0)
+    if len(lengths) < 3:
+        return math.nan, math.nan
+    logarithms = np.log10(norms[lengths])
+    slope = float(np.polyfit(lengths, logarithms, 1)[0])
+    return slope, float(np.corrcoef(lengths, logarithms)[0, 1] ** 2) if np.ptp(logarithms) else math.nan
+
+
+def carrying(gradient_share: Values) -> tuple[float, float]:
+    """The first and the last length within the middle 95 percent of the gradient."""
+    below = np.cumsum(gradient_share) / 100
+    if not np.isfinite(below).all():
+        return math.nan, math.nan
+    return float(np.searchsorted(below, TAIL)), float(np.searchsorted(below, 1 - TAIL))
+
+
+def finite(value: float) -> float | None:
+    """None for what is no finite number: JSON has no NaN."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""From an experiment to its runs done: which are asked for, whether they can be, and who does them."""

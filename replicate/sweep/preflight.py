@@ -1,0 +1,59 @@
+"""What must hold before a sweep may begin, so that a bad input costs one line and no work."""
+
+from collections.abc import Sequence
+
+from replicate.errors import UserError
+from replicate.experiments.experiment import Experiment
+from replicate.experiments.run_config import Run
+from replicate.papers import load_paper
+from replicate.runs.task import study_check
+
+
+def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """Every name is known, every network can be built, the data are there. Raises UserError."""
+    check_paper(experiment, runs)
+    check_settings(experiment)
+    check_devices(experiment, runs)
+    check = study_check(experiment.settings.study)
+    for config in {run.variant: run.config for run in runs}.values():
+        check(config)
+
+
+def check_settings(experiment: Experiment) -> None:
+    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins."""
+    _ = experiment.wandb, experiment.runs_dir, experiment.machine
+
+
+def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """Several devices have a training to share, and each training has them to itself."""
+    from replicate.training.devices import check_gpus
+    from replicate.training.trainer import accelerator_device
+
+    devices = max([experiment.devices, *(run.config.devices for run in runs)])
+    if devices == 1:
+        return
+    asked, machine = f"trainer.devices={devices}", experiment.machine
+    if any(run.config.trainer is None or run.config.recipe is None for run in runs):
+        raise UserError(f"{asked}: study {experiment.settings.study} trains nothing here, and measures on one device")
+    if machine.compile:
+        raise UserError(f"{asked}: a compiled network is trained on one device only; set machine.compile=false")
+    if not experiment.launches_here:
+        return  # where it does run, it is looked at again
+    check_gpus(devices, machine.accelerator)
+    if accelerator_device(machine.accelerator).type == "cuda" and machine.workers != 1:
+        raise UserError(f"{asked}: several runs at once would share them; set machine.workers=1")
+
+
+def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """The table, its rows and claims exist in the paper's data."""
+    settings = experiment.settings
+    paper = load_paper(settings.paper)
+    if settings.table not in paper.tables:
+        raise UserError(f"{experiment.name}: paper {settings.paper} has no table '{settings.table}'")
+    rows = {row.variant for row in paper.tables[settings.table].rows}
+    for run in runs:
+        if run.row is not None and run.row not in rows:
+            raise UserError(f"{experiment.name}: table {settings.table} has no row '{run.row}'")
+    missing = set(settings.claims) - {claim.id for claim in paper.claims}
+    if missing:
+        raise UserError(f"{experiment.name}: paper {settings.paper} makes no claim '{min(missing)}'")

@@ -1,0 +1,42 @@
+"""Which runs of an experiment the command line asks for."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
+
+from replicate.errors import UserError, unknown
+from replicate.experiments.composition import is_sweep
+from replicate.experiments.experiment import Experiment
+from replicate.experiments.run_config import Run
+
+
+def selected(experiment: Experiment, words: Sequence[str]) -> list[Run]:
+    """The runs that `variant=` and `seed=` among the command line's words leave, or all."""
+    chosen = dict(chosen_values(word, experiment.variants) for word in words if is_sweep(word))
+    seeds = [whole_number(value) for value in chosen["seed"]] if "seed" in chosen else None
+    for variant in chosen.get("variant", []):
+        if variant not in experiment.variants:
+            raise unknown(f"variant of {experiment.name} at {experiment.scale} scale", variant, experiment.variants)
+    return experiment.runs(chosen.get("variant"), seeds)
+
+
+def chosen_values(word: str, variants: Iterable[str]) -> tuple[str, list[str]]:
+    """`variant=a,b`, `seed=range(3)`, `variant=[a, b]` as key and values.
+
+    A variant whose name has commas or parentheses, which are Hydra's grammar, may be given as it is.
+    """
+    key, _, text = word.partition("=")
+    if text in variants:
+        return key, [text]
+    override = OverridesParser.create().parse_override(word)
+    given: Any = list(override.sweep_iterator()) if override.is_sweep_override() else override.value()
+    values = given if isinstance(given, list) else [given]
+    return key, [one.text if isinstance(one, QuotedString) else str(one) for one in values]
+
+
+def whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise UserError(f"seed is a whole number of at least 0, not {text}")
+    return int(text)
