@@ -11,7 +11,6 @@ USER replicate
 WORKDIR /home/replicate/suite
 COPY --chown=replicate pyproject.toml constraints.txt Makefile README.md LICENSE ./
 COPY --chown=replicate replicate replicate
-COPY --chown=replicate hydra_plugins hydra_plugins
 COPY --chown=replicate benchmarks benchmarks
 COPY --chown=replicate conf conf
 RUN make dev

@@ -114,10 +114,10 @@ def as_declared(words: list[str]) -> bool:
         "runs_dir=",
         "wandb=",
         "launcher=",
+        "launcher.",
         "machine.",
         "data.root=",
         "data.download=",
-        "hydra.",
     )
     return all(word.startswith(harmless) for word in words)
 

@@ -39,7 +39,7 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
 def test_what_is_installed_is_copied_before_it_is_installed() -> None:
     """The package's folders, as pyproject.toml lists them; the second COPY of everything must not be needed for it."""
     before = copied()[: copied().index(".")]
-    for needed in ("pyproject.toml", "constraints.txt", "replicate", "hydra_plugins", "benchmarks", "conf"):
+    for needed in ("pyproject.toml", "constraints.txt", "replicate", "benchmarks", "conf"):
         assert needed in before
 
 

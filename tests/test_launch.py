@@ -21,7 +21,9 @@ from replicate.experiments.run_config import Run
 from replicate.runs.progress import Monitor, Progress, ProgressWriter, clock, read_progress
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
-from replicate.sweep import launch
+from replicate.sweep import execute, launch
+from replicate.sweep.execute import Job
+from replicate.sweep.select import selected
 from tests.test_records import make_record
 
 INLINE = ["scale=smoke", "launcher=inline", "wandb=disabled", "data.train_images=40", "data.test_images=20"]
@@ -30,20 +32,20 @@ INLINE = ["scale=smoke", "launcher=inline", "wandb=disabled", "data.train_images
 def test_a_failing_run_leaves_its_traceback_and_the_others_go_on(
     workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    measure = launch.measure
+    measure = execute.measure
 
-    def fail_for_b(experiment: Experiment, run: Run, store: RunStore) -> Record:
-        if run.variant == "B":
+    def fail_for_b(job: Job, store: RunStore) -> Record:
+        if job.run.variant == "B":
             raise RuntimeError("out of luck")
-        return measure(experiment, run, store)
+        return measure(job, store)
 
-    monkeypatch.setattr(launch, "measure", fail_for_b)
+    monkeypatch.setattr(execute, "measure", fail_for_b)
     sweep = launch.run_experiment("resnet_shortcuts", INLINE)
     assert [run.variant for run in sweep.failed] == ["B"]
     assert len(sweep.records) == 3
     assert "out of luck" in (workdir / "runs" / sweep.failed[0].id / "error.txt").read_text()
     assert "B seed 0 failed: RuntimeError: out of luck" in capsys.readouterr().err
-    monkeypatch.setattr(launch, "measure", measure)
+    monkeypatch.setattr(execute, "measure", measure)
     again = launch.run_experiment("resnet_shortcuts", INLINE)
     assert (again.done_before, len(again.records), again.failed) == (3, 4, [])
     assert not (workdir / "runs" / sweep.failed[0].id / "error.txt").exists()
@@ -61,7 +63,7 @@ def test_a_failing_run_leaves_its_traceback_and_the_others_go_on(
 )
 def test_the_command_line_narrows_the_sweep(word: str, variants: list[str] | None, seeds: list[int]) -> None:
     experiment = load_experiment("preact_activations", ["scale=smoke"])
-    runs = launch.selected(experiment, [word])
+    runs = selected(experiment, [word])
     assert list(dict.fromkeys(run.variant for run in runs)) == (variants or list(experiment.variants))
     assert list(dict.fromkeys(run.seed for run in runs)) == seeds
 
@@ -70,13 +72,13 @@ def slow_sweep(folder: Path) -> None:
     """A sweep whose runs take half a second and are written to a common log."""
     os.chdir(folder)
 
-    def log_and_wait(experiment: Experiment, run: Run, store: RunStore) -> Record:
+    def log_and_wait(job: Job, store: RunStore) -> Record:
         with (folder / "log").open("a") as log:
-            log.write(f"{run.id}\n")
+            log.write(f"{job.run.id}\n")
         time.sleep(0.5)
-        return make_record(run.id)
+        return make_record(job.run.id)
 
-    launch.measure = log_and_wait
+    execute.measure = log_and_wait
     launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
 
 
@@ -146,7 +148,7 @@ def test_a_dying_worker_costs_the_sweep_nothing(
     """What joblib raises when it loses a worker comes after one run of two was finished."""
     launched: list[int] = []
 
-    def lose_a_worker(experiment: Experiment, words: list[str], pending: list[Run]) -> dict[str, str]:
+    def lose_a_worker(experiment: Experiment, pending: list[Run]) -> dict[str, str]:
         launched.append(len(pending))
         RunStore(experiment.runs_dir).folder(pending[0].id).mkdir(parents=True, exist_ok=True)
         RunStore(experiment.runs_dir).write(make_record(pending[0].id))

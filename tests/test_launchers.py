@@ -10,7 +10,7 @@ from replicate.runs.store import RunStore
 from replicate.sweep.launch import run_experiment
 
 TINY = ["variant=A,B", "model.depth=8", "data.train_images=60", "data.test_images=20", "recipe.batch_size=20"]
-LAUNCHERS = {"local": "joblib", "ray": "ray", "slurm_local": "hydra_plugins.hydra_submitit_launcher"}
+LAUNCHERS = {"local": "joblib", "ray": "ray", "slurm_local": "submitit"}
 
 
 def outcomes(launcher: str) -> dict[str, Any]:

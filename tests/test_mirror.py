@@ -33,7 +33,7 @@ def mirror_offline(folder: Path) -> None:
     """A run with two epochs, and the summary of its sweep, twice; for a process of its own."""
     findings, verdicts = found(wandb="offline")
     run = findings.runs[-1]
-    with tracking.make_tracker(findings.experiment, run, folder / run.id) as tracker:
+    with tracking.make_tracker(tracking.mirror_of(findings.experiment), run, folder / run.id) as tracker:
         tracker.log(1, {"train_error": 50.0, "images_per_second": 800.0})
         tracker.log(2, {"train_error": 25.0, "images_per_second": 900.0})
         tracker.finish(make_record(run.id))

@@ -11,7 +11,7 @@ import pytest
 from replicate.experiments.experiment import load_experiment
 from replicate.runs.task import Tracker
 from replicate.wandb_mirror import tracking
-from replicate.wandb_mirror.tracking import WandbTracker, make_tracker, reference_lines
+from replicate.wandb_mirror.tracking import WandbTracker, make_tracker, mirror_of, reference_lines
 from tests.test_records import make_record
 
 
@@ -46,7 +46,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def track(folder: Path, *words: str) -> Tracker:
     experiment = load_experiment("resnext_cardinality", ["scale=laptop", *words])
     run = experiment.run("32x4d", 2)
-    with make_tracker(experiment, run, folder) as tracker:
+    with make_tracker(mirror_of(experiment), run, folder) as tracker:
         tracker.log(1, {"train_error": 50.0})
         tracker.finish(make_record(run.id))
     return tracker

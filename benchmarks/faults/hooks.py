@@ -163,18 +163,18 @@ def in_workers(*hooks: Hook) -> Hook:
     """Have `hooks` installed in the processes that the launcher starts, too."""
 
     def install() -> None:
-        from replicate.sweep import launch
+        from replicate.sweep import executors
+        from replicate.sweep.execute import Done, Job, execute
 
-        run_job = launch.run_job
         installed: list[bool] = []
 
-        def hooked(config: Any) -> tuple[str, str]:
+        def hooked(job: Job) -> Done:
             if not installed:
                 installed.append(True)
                 for hook in hooks:
                     hook()
-            return run_job(config)
+            return execute(job)
 
-        launch.run_job = hooked
+        setattr(executors, "execute", hooked)  # noqa: B010 - the name that executors hand to their workers
 
     return install

@@ -88,17 +88,16 @@ def warm() -> None:
     Nothing is trained here: torch's backward pass does not survive a fork.
     """
     import torch
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
-    from replicate.experiments.experiment import Experiment
+    from replicate.experiments import experiment
     from replicate.runs.provenance import commit
 
     for module in WARM:
         import_module(module)
     torch.set_num_threads(1)
     commit()
-    remember(ConfigLoaderImpl, "load_configuration", lambda loader, *rest, **named: repr((rest, named)))
-    remember(Experiment, "run", lambda experiment, *rest: repr((experiment._overrides, rest)))
+    remember(experiment, "compose_config", lambda overrides: repr(overrides))
+    remember(experiment.Experiment, "run", lambda experiment, *rest: repr((experiment._overrides, rest)))
 
 
 def remember(owner: Any, name: str, key: Callable[..., str]) -> None:
@@ -116,17 +115,17 @@ def remember(owner: Any, name: str, key: Callable[..., str]) -> None:
 
 def rehearse(words: Sequence[str]) -> None:
     """Go through the command without doing its runs, in a folder that is thrown away, to remember what it composes."""
-    from replicate.sweep import launch
+    from replicate.sweep import executors
+    from replicate.sweep.execute import execute
 
-    execute = launch.execute
-    launch.execute = lambda experiment, run: "failed"
+    setattr(executors, "execute", lambda job: (job.run.id, "failed"))  # noqa: B010 - the name that executors call
     with ExitStack() as away:
         nowhere = away.enter_context(open(os.devnull, "w"))
         away.enter_context(chdir(away.enter_context(tempfile.TemporaryDirectory())))
         away.enter_context(redirect_stdout(nowhere))
         away.enter_context(redirect_stderr(nowhere))
         command(words, ())
-    launch.execute = execute
+    setattr(executors, "execute", execute)  # noqa: B010
 
 
 def start(words: Sequence[str], folder: Path, hooks: Sequence[Hook]) -> Sitting:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from replicate.errors import UserError
-from replicate.paths import conf_dir
+from replicate.paths import conf_dir, own_dir
 
 BLOCKS = ("model", "data", "recipe", "trainer", "options")
 """The parts of a configuration that a variant may override and that decide a run's result."""
@@ -31,9 +31,15 @@ def compose_config(overrides: Sequence[str]) -> DictConfig:
     """Hydra's composition, its errors in one line."""
     try:
         with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-            return compose("config", list(overrides))
+            return compose("config", [*user_folder(), *overrides])
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+
+
+def user_folder() -> list[str]:
+    """Where Hydra looks for experiment files besides the suite's: the extension folder, if one is named."""
+    folder = own_dir()
+    return [] if folder is None else [f"hydra.searchpath=[{folder.as_uri()}]"]
 
 
 def one_line(error: Exception) -> str:

@@ -82,9 +82,9 @@ class Experiment:
         return self._config.trainer.devices or 1
 
     @property
-    def launches_here(self) -> bool:
-        """Whether the runs are done on this machine, as the launchers of the command line's word tell."""
-        return not any(word.startswith(("launcher=ray", "launcher=slurm")) for word in self._overrides)
+    def launcher(self) -> dict[str, Any]:
+        """The group `launcher` as composed: which executor does the runs, and its resources."""
+        return cast(dict[str, Any], OmegaConf.to_container(self._config.launcher, resolve=True))
 
     @property
     def deviations(self) -> tuple[str, ...]:

@@ -1,28 +1,20 @@
-"""Do the runs of an experiment that are not done yet, through Hydra's sweep and launcher."""
+"""Do the runs of an experiment that are not done yet."""
 
-import os
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from hydra import initialize_config_dir
-from hydra._internal.callbacks import Callbacks
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.types import HydraContext, RunMode
-
 from replicate.errors import UserError
-from replicate.experiments.composition import own_words
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
-from replicate.paths import conf_dir
 from replicate.runs.progress import Monitor
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
-from replicate.sweep.execute import SWEEP, run_job
+from replicate.sweep.execute import State, job_of
+from replicate.sweep.executors import executor_of
+from replicate.sweep.preflight import check_runs
 from replicate.sweep.select import selected
 
 BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
@@ -45,8 +37,6 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
     Raises UserError, before anything is written, for whatever cannot be. A run that fails leaves its traceback in its
     folder and does not stop the others.
     """
-    from replicate.sweep.preflight import check_runs
-
     experiment = load_experiment(name, words)
     runs = selected(experiment, words)
     store = RunStore(experiment.runs_dir)
@@ -58,7 +48,7 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
         check_runs(experiment, pending)
         store.prepare()
         with nullcontext() if quiet else Monitor(store, pending):
-            failed = sweep_until_done(experiment, words, store, pending)
+            failed = sweep_until_done(experiment, store, pending)
     records |= {run.id: record for run in pending if (record := store.read(run.id)) is not None}
     return Sweep(experiment, runs, [records[run.id] for run in runs if run.id in records], done_before, failed)
 
@@ -71,11 +61,11 @@ def settled(store: RunStore, run: Run) -> Record | None:
     return record
 
 
-def sweep_until_done(experiment: Experiment, words: Sequence[str], store: RunStore, pending: list[Run]) -> list[Run]:
+def sweep_until_done(experiment: Experiment, store: RunStore, pending: list[Run]) -> list[Run]:
     """Launch `pending`; runs that another process holds are waited for. Returns those that failed."""
     failed: dict[str, Run] = {}
     while pending:
-        results = launch_surviving(experiment, words, store, pending)
+        results = launch_surviving(experiment, store, pending)
         failed |= {run.id: run for run in pending if results.get(run.id) == "failed"}
         pending = [run for run in pending if run.id not in failed and not store.has(run.id)]
         if pending:
@@ -83,18 +73,16 @@ def sweep_until_done(experiment: Experiment, words: Sequence[str], store: RunSto
     return list(failed.values())
 
 
-def launch_surviving(
-    experiment: Experiment, words: Sequence[str], store: RunStore, pending: Sequence[Run]
-) -> dict[str, str]:
-    """Launch; when a worker dies under the launcher, say so and leave its runs to the next round.
+def launch_surviving(experiment: Experiment, store: RunStore, pending: Sequence[Run]) -> dict[str, State]:
+    """Launch; when a worker dies under the executor, say so and leave its runs to the next round.
 
     Raises UserError when no run was finished, so that a run that kills whoever does it cannot go round for ever.
     """
     try:
-        return launch(experiment, words, pending)
+        return launch(experiment, pending)
     except UserError:
         raise
-    except Exception as error:  # each launcher has its own kinds
+    except Exception as error:  # each executor has its own kinds
         told = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
         if not any(store.has(run.id) for run in pending):
             raise UserError(f"the launcher failed and no run was finished ({told}); the next call goes on") from error
@@ -102,19 +90,6 @@ def launch_surviving(
         return {run.id: "failed" for run in pending if store.trace_path(run.id).exists()}
 
 
-def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run]) -> dict[str, str]:
-    """Hand `pending` to Hydra's launcher. Returns what became of each run id: done, busy or failed.
-
-    Hydra's own sweep of the same file would start a job for every run, also for the ten thousand that are done.
-    """
-    own = [f"experiment={experiment.name}", *own_words(words)]
-    jobs = [[*own, f"variant='{run.variant}'", f"seed={run.seed}"] for run in pending]
-    with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        config = loader.load_configuration("config", own, RunMode.MULTIRUN)
-        HydraConfig.instance().set_config(config)
-        context = HydraContext(config_loader=loader, callbacks=Callbacks())  # none that a configuration may name
-        launcher = Plugins.instance().instantiate_launcher(context, run_job, config)
-        os.environ[SWEEP] = str(os.getpid())
-        results = launcher.launch(jobs, initial_job_idx=0)
-    return dict(result.return_value for result in results)
+def launch(experiment: Experiment, pending: Sequence[Run]) -> dict[str, State]:
+    """Hand `pending` to the executor that `launcher=` names. Returns what became of each run id."""
+    return dict(executor_of(experiment.launcher)([job_of(experiment, run) for run in pending]))

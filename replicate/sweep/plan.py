@@ -9,10 +9,10 @@ import torch
 from replicate.data.shapes import data_shape
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.kinds import STUDIES
-from replicate.experiments.resolvers import cores
 from replicate.experiments.run_config import Run
 from replicate.models.counting import count
 from replicate.runs.progress import clock
+from replicate.sweep.executors import cores
 from replicate.sweep.select import selected
 from replicate.training.network import count_network
 

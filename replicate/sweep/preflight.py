@@ -7,6 +7,7 @@ from replicate.experiments.experiment import Experiment
 from replicate.experiments.run_config import Run
 from replicate.papers import load_paper
 from replicate.runs.task import study_check
+from replicate.sweep.executors import executor_of
 
 
 def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
@@ -21,7 +22,7 @@ def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
 
 def check_settings(experiment: Experiment) -> None:
     """Read each setting that is no part of a run, so that a wrong value is told before the first run begins."""
-    _ = experiment.wandb, experiment.runs_dir, experiment.machine
+    _ = experiment.wandb, experiment.runs_dir, experiment.machine, executor_of(experiment.launcher)
 
 
 def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
@@ -37,7 +38,7 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
         raise UserError(f"{asked}: study {experiment.settings.study} trains nothing here, and measures on one device")
     if machine.compile:
         raise UserError(f"{asked}: a compiled network is trained on one device only; set machine.compile=false")
-    if not experiment.launches_here:
+    if not executor_of(experiment.launcher).here:
         return  # where it does run, it is looked at again
     check_gpus(devices, machine.accelerator)
     if accelerator_device(machine.accelerator).type == "cuda" and machine.workers != 1:

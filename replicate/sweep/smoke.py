@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from joblib import Parallel, delayed
 
 from replicate.experiments.catalogue import catalogue
-from replicate.experiments.resolvers import cores
+from replicate.sweep.executors import cores
 from replicate.sweep.launch import run_experiment
 
 

@@ -17,7 +17,7 @@ from replicate.report.wording import capital, comparison, heading, run_summary, 
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
 from replicate.wandb_mirror.summary import SUMMARY
-from replicate.wandb_mirror.tracking import PROJECT, PUBLISHED, attempt, group, logged_in
+from replicate.wandb_mirror.tracking import PROJECT, PUBLISHED, attempt, logged_in, mirror_of
 
 CURVES = ("train_loss", "train_error", "test_error")  # what every training logs, where there is no record to ask
 RANDOM = ("id", "__id__")  # names that wandb-workspaces draws at random
@@ -77,7 +77,7 @@ def one_variant(findings: Findings, variant: str, entity: str) -> list[Any]:
 
 def runs(findings: Findings, entity: str, job: str | None = None, variant: str | None = None) -> wr.Runset:
     """The runs of the sweep's group: its summary (`job`), those of a variant, or all that trained."""
-    filters: list[Any] = [expr.Metric("group") == group(findings.experiment)]
+    filters: list[Any] = [expr.Metric("group") == mirror_of(findings.experiment).group]
     filters.append(expr.Metric("jobType") == job if job else expr.Metric("jobType") != SUMMARY)
     if variant is not None:
         filters.append(expr.Config("variant") == variant)

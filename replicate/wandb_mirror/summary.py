@@ -17,7 +17,7 @@ from replicate.report.table import table_frame
 from replicate.report.write import verdicts_data
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
-from replicate.wandb_mirror.tracking import PATIENCE, attempt, logged_in, open_mirror, within
+from replicate.wandb_mirror.tracking import PATIENCE, attempt, logged_in, mirror_of, open_mirror, within
 
 SYNCED = ".synced"  # wandb marks an uploaded file by one of its name with this at the end
 SYNC_SECONDS = 3600
@@ -45,7 +45,7 @@ def send_summary(findings: Findings, verdicts: Sequence[Verdict], folder: Path, 
     experiment = findings.experiment
     folder.mkdir(parents=True, exist_ok=True)
     run = open_mirror(
-        experiment,
+        mirror_of(experiment),
         folder,
         name=SUMMARY,
         id=folder.name,

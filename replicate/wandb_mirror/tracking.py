@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,18 +117,50 @@ def reference_lines(published: Mapping[str, Any]) -> dict[str, float]:
     return {f"{PUBLISHED}/{key}": float(value) for key, value in published.items() if is_number(value)}
 
 
-def open_mirror(experiment: Experiment, folder: Path, **given: Any) -> Any:
+@dataclass(frozen=True)
+class Mirror:
+    """What the mirror of a run shows of its experiment, and whether there is one: `mode` is one of WANDB_MODES."""
+
+    experiment: str
+    scale: str
+    mode: str
+    paper: str
+    table: str
+    study: str
+    deviations: tuple[str, ...]
+
+    @property
+    def group(self) -> str:
+        """What all runs of an experiment at a scale are found by."""
+        return f"{self.experiment}-{self.scale}"
+
+
+def mirror_of(experiment: Experiment) -> Mirror:
+    """The mirror of an experiment's runs."""
+    settings = experiment.settings
+    return Mirror(
+        experiment=experiment.name,
+        scale=experiment.scale,
+        mode=experiment.wandb,
+        paper=settings.paper,
+        table=settings.table,
+        study=settings.study,
+        deviations=tuple(experiment.deviations),
+    )
+
+
+def open_mirror(mirror: Mirror, folder: Path, **given: Any) -> Any:
     """A wandb run in the group of the experiment and scale, whose files lie in `folder`; raises whatever wandb does."""
     import wandb
 
-    mode: Any = experiment.wandb
+    mode: Any = mirror.mode
     if mode == "auto":
         mode = "online" if has_login() else "offline"
     quiet = wandb.Settings(silent=True, console="off", init_timeout=PATIENCE, x_disable_stats=True, x_disable_meta=True)
     return wandb.init(
         mode=mode,
         project=PROJECT,
-        group=group(experiment),
+        group=mirror.group,
         resume="allow",
         dir=str(folder),
         settings=quiet,
@@ -135,45 +168,39 @@ def open_mirror(experiment: Experiment, folder: Path, **given: Any) -> Any:
     )
 
 
-def group(experiment: Experiment) -> str:
-    """What all runs of an experiment at a scale are found by."""
-    return f"{experiment.name}-{experiment.scale}"
-
-
-def start(experiment: Experiment, run: Run, folder: Path) -> Tracker:
+def start(mirror: Mirror, run: Run, folder: Path) -> Tracker:
     """Open the mirror of `run`."""
-    settings = experiment.settings
-    published = published_values(run, settings.paper, settings.table)
-    mirror = open_mirror(
-        experiment,
+    published = published_values(run, mirror.paper, mirror.table)
+    opened = open_mirror(
+        mirror,
         folder,
         name=f"{run.variant}-s{run.seed}",
         id=run.id,
-        tags=[settings.paper, settings.study, run.scale, run.variant[:64]],
+        tags=[mirror.paper, mirror.study, run.scale, run.variant[:64]],
         config={
             **run.config.model_dump(mode="json", exclude_none=True),
             "experiment": run.experiment,
             "variant": run.variant,
             "seed": run.seed,
             "published": published,
-            "deviations": list(experiment.deviations),
+            "deviations": list(mirror.deviations),
         },
     )
-    return WandbTracker(mirror, reference_lines(published))
+    return WandbTracker(opened, reference_lines(published))
 
 
 @contextmanager
-def make_tracker(experiment: Experiment, run: Run, folder: Path) -> Iterator[Tracker]:
+def make_tracker(mirror: Mirror, run: Run, folder: Path) -> Iterator[Tracker]:
     """The tracker of `run`, closed on the way out. Without wandb, or when it fails, one that tracks nothing.
 
     Only training has curves to mirror.
     """
     tracker = Tracker()
-    if experiment.wandb != "disabled" and STUDIES[run.config.study].trains and not given_up:
+    if mirror.mode != "disabled" and STUDIES[run.config.study].trains and not given_up:
         try:
-            tracker = within(2 * PATIENCE, lambda: start(experiment, run, folder))  # wandb's own limit comes first
+            tracker = within(2 * PATIENCE, lambda: start(mirror, run, folder))  # wandb's own limit comes first
         except Exception as error:  # wandb raises many kinds; none of them may touch the run
-            given_up.append(experiment.name)
+            given_up.append(mirror.experiment)
             warn(error)
     try:
         yield tracker
