@@ -22,7 +22,7 @@ from replicate.runs.progress import Monitor, Progress, ProgressWriter, clock, re
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.sweep import execute, launch
-from replicate.sweep.execute import Job
+from replicate.sweep.execute import Done, Job
 from replicate.sweep.select import selected
 from tests.test_records import make_record
 
@@ -148,15 +148,16 @@ def test_a_dying_worker_costs_the_sweep_nothing(
     """What joblib raises when it loses a worker comes after one run of two was finished."""
     launched: list[int] = []
 
-    def lose_a_worker(experiment: Experiment, pending: list[Run]) -> dict[str, str]:
+    def lose_a_worker(pending: list[Job]) -> list[Done]:
         launched.append(len(pending))
-        RunStore(experiment.runs_dir).folder(pending[0].id).mkdir(parents=True, exist_ok=True)
-        RunStore(experiment.runs_dir).write(make_record(pending[0].id))
+        store, first = RunStore(pending[0].runs_dir), pending[0].run.id
+        store.folder(first).mkdir(parents=True, exist_ok=True)
+        store.write(make_record(first))
         if len(pending) > 1:
             raise BrokenExecutor("a worker process died")
-        return {pending[0].id: "done"}
+        return [(first, "done")]
 
-    monkeypatch.setattr(launch, "launch", lose_a_worker)
+    monkeypatch.setattr(launch, "executor_of", lambda settings: lose_a_worker)
     monkeypatch.setattr(launch, "BUSY_WAIT", 0)
     sweep = launch.run_experiment("resnet_shortcuts", [*INLINE, "variant=A,B"], quiet=True)
     assert launched == [2, 1]
@@ -167,10 +168,10 @@ def test_a_dying_worker_costs_the_sweep_nothing(
 def test_a_launcher_that_gets_nothing_done_is_not_tried_for_ever(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*given: object) -> dict[str, str]:
+    def fail(pending: list[Job]) -> list[Done]:
         raise BrokenExecutor
 
-    monkeypatch.setattr(launch, "launch", fail)
+    monkeypatch.setattr(launch, "executor_of", lambda settings: fail)
     with pytest.raises(UserError, match="no run was finished"):
         launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
 

@@ -24,29 +24,35 @@ SWEEP = "REPLICATE_SWEEP"  # in the environment of workers on this machine: the 
 SWEEP_GONE = threading.Event()
 GRACE = 30.0  # seconds that a worker has to save its run when its sweep is gone
 
-State = Literal["done", "busy", "failed"]
+State = Literal["done", "busy", "failed", "late"]
 Done = tuple[str, State]
-"""A run's id and what became of it; busy: another process is at it."""
+"""A run's id and what became of it; busy: another process is at it; late: the time for it was over."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run with what its process needs besides: where the store is, the machine's switches, what its mirror shows."""
+    """A run with what its process needs besides: where the store is, the machine's switches, what its mirror shows.
+
+    deadline: seconds since 1970 after which the run is not begun any more.
+    """
 
     run: Run
     runs_dir: Path
     machine: MachineConfig
     mirror: Mirror
+    deadline: float | None = None
 
 
-def job_of(experiment: Experiment, run: Run) -> Job:
+def job_of(experiment: Experiment, run: Run, deadline: float | None = None) -> Job:
     """The run as an executor hands it on; the store's path holds in any working folder."""
-    return Job(run, experiment.runs_dir.absolute(), experiment.machine, mirror_of(experiment))
+    return Job(run, experiment.runs_dir.absolute(), experiment.machine, mirror_of(experiment), deadline)
 
 
 def execute(job: Job) -> Done:
     """Do the job's run unless it is done or another process is at it. A failure leaves its traceback in the store."""
     end_with_sweep()
+    if job.deadline is not None and time.time() > job.deadline:
+        return job.run.id, "late"
     try:
         return job.run.id, attempt(job)
     except SystemExit as leaving:

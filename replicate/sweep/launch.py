@@ -12,8 +12,8 @@ from replicate.experiments.run_config import Run
 from replicate.runs.progress import Monitor
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
-from replicate.sweep.execute import State, job_of
-from replicate.sweep.executors import executor_of
+from replicate.sweep.execute import Job, State, job_of
+from replicate.sweep.executors import Executor, executor_of
 from replicate.sweep.preflight import check_runs
 from replicate.sweep.select import selected
 
@@ -32,7 +32,7 @@ class Sweep:
 
 
 def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) -> Sweep:
-    """Do what is not done of experiment `name` under the command line's `key=value` words; `quiet` shows no progress.
+    """Do what is not done of experiment `name` under the command line's overrides; `quiet` shows no progress.
 
     Raises UserError, before anything is written, for whatever cannot be. A run that fails leaves its traceback in its
     folder and does not stop the others.
@@ -42,15 +42,26 @@ def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) ->
     store = RunStore(experiment.runs_dir)
     records = {run.id: record for run in runs if (record := settled(store, run)) is not None}
     pending = [run for run in runs if run.id not in records]
-    done_before = len(runs) - len(pending)
-    failed: list[Run] = []
-    if pending:
-        check_runs(experiment, pending)
-        store.prepare()
-        with nullcontext() if quiet else Monitor(store, pending):
-            failed = sweep_until_done(experiment, store, pending)
+    failed = do_runs([(experiment, run) for run in pending], store, quiet)
     records |= {run.id: record for run in pending if (record := store.read(run.id)) is not None}
+    done_before = len(runs) - len(pending)
     return Sweep(experiment, runs, [records[run.id] for run in runs if run.id in records], done_before, failed)
+
+
+def do_runs(
+    planned: Sequence[tuple[Experiment, Run]], store: RunStore, quiet: bool = False, deadline: float | None = None
+) -> list[Run]:
+    """Do runs of one or several experiments, which share launcher and store; returns those that failed.
+
+    None is begun after `deadline` (seconds since 1970). Raises UserError before anything is written.
+    """
+    if not planned:
+        return []
+    for experiment in dict.fromkeys(experiment for experiment, _ in planned):
+        check_runs(experiment, [run for owner, run in planned if owner is experiment])
+    store.prepare()
+    with nullcontext() if quiet else Monitor(store, [run for _, run in planned]):
+        return sweep_until_done([job_of(experiment, run, deadline) for experiment, run in planned], planned[0][0], store)
 
 
 def settled(store: RunStore, run: Run) -> Record | None:
@@ -61,35 +72,31 @@ def settled(store: RunStore, run: Run) -> Record | None:
     return record
 
 
-def sweep_until_done(experiment: Experiment, store: RunStore, pending: list[Run]) -> list[Run]:
+def sweep_until_done(pending: list[Job], experiment: Experiment, store: RunStore) -> list[Run]:
     """Launch `pending`; runs that another process holds are waited for. Returns those that failed."""
-    failed: dict[str, Run] = {}
+    executor, failed = executor_of(experiment.launcher), dict[str, Run]()
     while pending:
-        results = launch_surviving(experiment, store, pending)
-        failed |= {run.id: run for run in pending if results.get(run.id) == "failed"}
-        pending = [run for run in pending if run.id not in failed and not store.has(run.id)]
+        results = launch_surviving(executor, store, pending)
+        failed |= {job.run.id: job.run for job in pending if results.get(job.run.id) == "failed"}
+        over = {run for run, state in results.items() if state in ("failed", "late")}
+        pending = [job for job in pending if job.run.id not in over and not store.has(job.run.id)]
         if pending:
             time.sleep(BUSY_WAIT)
     return list(failed.values())
 
 
-def launch_surviving(experiment: Experiment, store: RunStore, pending: Sequence[Run]) -> dict[str, State]:
+def launch_surviving(executor: Executor, store: RunStore, pending: Sequence[Job]) -> dict[str, State]:
     """Launch; when a worker dies under the executor, say so and leave its runs to the next round.
 
     Raises UserError when no run was finished, so that a run that kills whoever does it cannot go round for ever.
     """
     try:
-        return launch(experiment, pending)
+        return dict(executor(pending))
     except UserError:
         raise
     except Exception as error:  # each executor has its own kinds
         told = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
-        if not any(store.has(run.id) for run in pending):
+        if not any(store.has(job.run.id) for job in pending):
             raise UserError(f"the launcher failed and no run was finished ({told}); the next call goes on") from error
         print(f"replicate: the launcher failed ({told}); going on with what is left", file=sys.stderr, flush=True)
-        return {run.id: "failed" for run in pending if store.trace_path(run.id).exists()}
-
-
-def launch(experiment: Experiment, pending: Sequence[Run]) -> dict[str, State]:
-    """Hand `pending` to the executor that `launcher=` names. Returns what became of each run id."""
-    return dict(executor_of(experiment.launcher)([job_of(experiment, run) for run in pending]))
+        return {job.run.id: "failed" for job in pending if store.trace_path(job.run.id).exists()}

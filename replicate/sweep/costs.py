@@ -1,0 +1,125 @@
+"""How long a run will take on this machine: from records where there are any, else from its operations.
+
+The one source of every time that the suite tells beforehand: plans, budgets and the order of a suite.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+
+from replicate.errors import UserError
+from replicate.experiments.kinds import STUDIES
+from replicate.experiments.run_config import Run, RunConfig
+from replicate.models.counting import count
+from replicate.runs.records import Record
+
+BACKWARD = 2  # a backward pass takes about two forward passes' multiply-adds: gradients of inputs and of weights
+BYTES = 4
+FLOPS_A_SECOND = 6e9  # of one core on small networks, where no record tells: the median over this suite's laptop records
+UNKNOWN = 20.0  # seconds of a run that neither trains nor has a record
+UNITS = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run computes: training images, floating-point operations of its training, bytes that it leaves at most."""
+
+    images: int = 0
+    flops: float = 0.0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of a run on one core; `measured`: another seed of the same run is on record."""
+
+    seconds: float
+    measured: bool
+
+
+@dataclass
+class CostBook:
+    """Seconds of finished runs by what they are without their seed, and the speed that this gives for all others."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    speeds: list[float] = field(default_factory=list)
+    work: dict[str, Work] = field(default_factory=dict)
+
+    def learn(self, records: Iterable[Record]) -> None:
+        """Take in what finished runs took."""
+        for record in records:
+            self.seconds[without_seed(record.id)].append(record.timing.seconds)
+
+    def estimate(self, run: Run) -> Estimate:
+        """How long `run` will take: the median of its other seeds, else its operations at the speed seen so far."""
+        known = self.seconds.get(without_seed(run.id))
+        if known:
+            return Estimate(median(known), True)
+        work = self.work_of(run)
+        return Estimate(max(1.0, work.flops / self.speed) if work.flops else UNKNOWN, False)
+
+    @property
+    def speed(self) -> float:
+        """Floating-point operations a second of one core."""
+        return median(self.speeds) if self.speeds else FLOPS_A_SECOND
+
+    def compare(self, run: Run, seconds: float) -> None:
+        """Learn a core's speed from a run that has just been timed."""
+        flops = self.work_of(run).flops
+        if flops and seconds > 0:
+            self.speeds.append(flops / seconds)
+
+    def work_of(self, run: Run) -> Work:
+        """What the run computes; counted once for all of its seeds."""
+        key = without_seed(run.id)
+        if key not in self.work:
+            self.work[key] = work_of(run.config)
+        return self.work[key]
+
+
+def without_seed(run_id: str) -> str:
+    """What all seeds of a run share of its id."""
+    return run_id.rpartition("-s")[0]
+
+
+def work_of(config: RunConfig) -> Work:
+    """What a run of `config` computes. Raises UserError for a network that cannot be built."""
+    from replicate.data.shapes import data_shape
+    from replicate.training.network import count_network
+
+    if not STUDIES[config.study].trains or config.data is None or config.recipe is None:
+        model = dict(config.model)
+        if "name" in model:  # a study of formulas or of a lone block has none
+            count(model.pop("name"), tuple(dict(config.options).get("input", (3, 224, 224))), **model)
+        return Work()
+    size = count_network(config.model, config.data)
+    per_epoch = -(-data_shape(config.data).train_images // config.recipe.batch_size)
+    images = config.recipe.total_steps(per_epoch) * config.recipe.batch_size
+    flops = 2.0 * size.multiply_adds * (1 + BACKWARD) * images
+    return Work(images, flops, 3 * BYTES * size.parameters)  # weights, and a checkpoint with the optimiser's state
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `30m`, `8h`, `1h30m`, `90s`. Raises UserError for anything else.
+
+    >>> parse_duration("1h30m")
+    5400.0
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text)
+    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)|\s", "", text):
+        raise UserError(f"budget is a time like 30m, 8h or 1h30m, not '{text}'")
+    return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def spoken(seconds: float) -> str:
+    """3 h 20 min, 12 min, 45 s: a time as a person says it.
+
+    >>> spoken(12000), spoken(700), spoken(45)
+    ('3 h 20 min', '12 min', '45 s')
+    """
+    if seconds < 60:
+        return f"{round(seconds)} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
