@@ -16,8 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from replicate.errors import UserError
-from replicate.experiments.experiment import Experiment, load_experiment
-from replicate.experiments.run_config import Run
+from replicate.experiments.experiment import load_experiment
 from replicate.runs.progress import Monitor, Progress, ProgressWriter, clock, read_progress
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore

@@ -17,7 +17,7 @@ from replicate.runs.records import Record
 
 BACKWARD = 2  # a backward pass takes about two forward passes' multiply-adds: gradients of inputs and of weights
 BYTES = 4
-FLOPS_A_SECOND = 6e9  # of one core on small networks, where no record tells: the median over this suite's laptop records
+FLOPS_A_SECOND = 6e9  # of one core on small networks, where no record tells: median of the laptop records
 UNKNOWN = 20.0  # seconds of a run that neither trains nor has a record
 UNITS = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 

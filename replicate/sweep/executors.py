@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from replicate.errors import UserError
+from replicate.experiments.experiment import Experiment
 from replicate.experiments.recipe import first_line
 from replicate.experiments.run_config import Block
 from replicate.sweep.execute import SWEEP, Done, Job, execute
@@ -156,3 +157,8 @@ def executor_of(settings: dict[str, Any]) -> Inline | Local | Slurm | Ray:
 def cores(workers: int | None) -> int:
     """That many processes; by default one per core that this process may use."""
     return workers or len(os.sched_getaffinity(0))
+
+
+def workers_of(experiment: Experiment) -> int:
+    """How many runs of the experiment are done at a time on this machine."""
+    return 1 if experiment.launcher.get("kind") == "inline" else cores(experiment.machine.workers)

@@ -60,8 +60,9 @@ def do_runs(
     for experiment in dict.fromkeys(experiment for experiment, _ in planned):
         check_runs(experiment, [run for owner, run in planned if owner is experiment])
     store.prepare()
+    jobs = [job_of(experiment, run, deadline) for experiment, run in planned]
     with nullcontext() if quiet else Monitor(store, [run for _, run in planned]):
-        return sweep_until_done([job_of(experiment, run, deadline) for experiment, run in planned], planned[0][0], store)
+        return sweep_until_done(jobs, planned[0][0], store)
 
 
 def settled(store: RunStore, run: Run) -> Record | None:
