@@ -150,10 +150,13 @@ def test_private_doors_of_libraries_are_in_one_file() -> None:
             if is_library(source) and any(private.fullmatch(part) for part in (*source.split(".")[1:], name)):
                 found.append(f"{path.name}: {source}.{name}")
         libraries = {name or source.split(".")[0] for source, name in imports(path) if is_library(source)}
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Attribute) and private.fullmatch(node.attr) and isinstance(node.value, ast.Name):
-                if node.value.id in libraries and not node.value.id[0].isupper():
-                    found.append(f"{path.name}: {node.value.id}.{node.attr}")
+        attributes = (node for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute))
+        owned = [(node.value.id, node.attr) for node in attributes if isinstance(node.value, ast.Name)]
+        found += [
+            f"{path.name}: {owner}.{name}"
+            for owner, name in owned
+            if private.fullmatch(name) and owner in libraries and not owner[0].isupper()
+        ]
     assert [line for line in found if not line.startswith("compat.py")] == []
 
 

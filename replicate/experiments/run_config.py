@@ -48,6 +48,7 @@ class MachineConfig(Block):
     accelerator: str = "auto"
     threads: int = Field(1, ge=1)
     workers: int | None = Field(None, ge=1)
+    runs_per_gpu: int = Field(1, ge=1)
     loader_workers: int = Field(0, ge=0)
     channels_last: bool = True
     compile: bool = False

@@ -23,7 +23,7 @@ def provenance(machine: MachineConfig, devices: int, data_checksum: str | None) 
         "cpu": cpu_name(),
         "gpu": gpu_name(machine.accelerator),
         "devices": devices,
-        **machine.model_dump(exclude={"workers", "loader_workers", "checkpoint_seconds"}),
+        **machine.model_dump(exclude={"workers", "runs_per_gpu", "loader_workers", "checkpoint_seconds"}),
         "data_checksum": data_checksum,
     }
 

@@ -18,6 +18,7 @@ from replicate.runs.progress import ProgressWriter
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.runs.task import Task, load_study, record_of
+from replicate.sweep.gpus import gpus_of_run, take_gpu
 from replicate.wandb_mirror.tracking import Mirror, make_tracker, mirror_of
 
 SWEEP = "REPLICATE_SWEEP"  # in the environment of workers on this machine: the process of their sweep
@@ -88,6 +89,7 @@ def measure(job: Job, store: RunStore) -> Record:
     """Run the study and put what it found beside where and how it was found."""
     import torch
 
+    take_gpu(job.machine, gpus_of_run(job.machine) if job.run.config.devices == 1 else [])
     torch.set_num_threads(job.machine.threads)
     run, folder, started = job.run, store.folder(job.run.id), time.monotonic()
     with make_tracker(job.mirror, run, folder) as tracker:

@@ -14,8 +14,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from replicate.errors import UserError
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.recipe import first_line
-from replicate.experiments.run_config import Block
+from replicate.experiments.run_config import Block, MachineConfig
 from replicate.sweep.execute import SWEEP, Done, Job, execute
+from replicate.sweep.gpus import gpus_of_run
 
 BATCH_LOGS = ".sweeps"  # in the runs folder: what submitit keeps of its jobs
 
@@ -40,7 +41,7 @@ class Local(Block):
         from joblib import Parallel, delayed
 
         os.environ[SWEEP] = str(os.getpid())
-        each = Parallel(n_jobs=min(cores(jobs[0].machine.workers), len(jobs)))
+        each = Parallel(n_jobs=min(processes(jobs[0].machine), len(jobs)))
         done: list[Done] = each(delayed(execute)(job) for job in jobs)
         return done
 
@@ -159,6 +160,11 @@ def cores(workers: int | None) -> int:
     return workers or len(os.sched_getaffinity(0))
 
 
+def processes(machine: MachineConfig) -> int:
+    """How many runs are done at a time: `machine.workers`, else one for each place on a GPU, else one per core."""
+    return machine.workers or machine.runs_per_gpu * len(gpus_of_run(machine)) or cores(None)
+
+
 def workers_of(experiment: Experiment) -> int:
     """How many runs of the experiment are done at a time on this machine."""
-    return 1 if experiment.launcher.get("kind") == "inline" else cores(experiment.machine.workers)
+    return 1 if experiment.launcher.get("kind") == "inline" else processes(experiment.machine)

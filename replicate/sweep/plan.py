@@ -12,7 +12,7 @@ from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run
 from replicate.models.counting import count
 from replicate.runs.progress import clock
-from replicate.sweep.executors import cores
+from replicate.sweep.executors import workers_of
 from replicate.sweep.select import selected
 from replicate.training.network import count_network
 
@@ -59,7 +59,7 @@ def make_plan(name: str, words: list[str]) -> Plan:
     runs = selected(experiment, words)
     costs = [run_cost(run) for run in runs]
     flops = sum(cost[1] for cost in costs)
-    workers = cores(experiment.machine.workers)
+    workers = workers_of(experiment)
     return Plan(
         experiment=name,
         scale=experiment.scale,

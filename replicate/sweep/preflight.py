@@ -7,7 +7,7 @@ from replicate.experiments.experiment import Experiment
 from replicate.experiments.run_config import Run
 from replicate.papers import load_paper
 from replicate.runs.task import study_check
-from replicate.sweep.executors import executor_of
+from replicate.sweep.executors import executor_of, processes
 
 
 def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
@@ -41,7 +41,7 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
     if not executor_of(experiment.launcher).here:
         return  # where it does run, it is looked at again
     check_gpus(devices, machine.accelerator)
-    if accelerator_device(machine.accelerator).type == "cuda" and machine.workers != 1:
+    if accelerator_device(machine.accelerator).type == "cuda" and processes(machine) != 1:
         raise UserError(f"{asked}: several runs at once would share them; set machine.workers=1")
 
 
