@@ -161,7 +161,7 @@ def plan(
     name: ExperimentName,
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="smoke, laptop, paper or pretrained.")] = "laptop",
-    power: Annotated[bool, typer.Option("--power", help="Seeds that the published effects need instead.")] = False,
+    power: Annotated[bool, typer.Option("--power", help="Effects that so many seeds see instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what an experiment will cost: runs, images, operations, disk, and time here and on named GPUs."""
@@ -249,7 +249,7 @@ def calibration(
     """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
     from replicate.calibration import write_calibration
 
-    write_calibration(page, RESULTS)
+    write_calibration(page)
     print(f"{page} written")
 
 
