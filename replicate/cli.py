@@ -162,7 +162,7 @@ def plan(
     name: ExperimentName,
     overrides: Overrides = None,
     scale: Annotated[str, typer.Option(help="smoke, laptop, paper or pretrained.")] = "laptop",
-    power: Annotated[bool, typer.Option("--power", help="Seeds that the published effects need instead.")] = False,
+    power: Annotated[bool, typer.Option("--power", help="Effects that so many seeds see instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what an experiment will cost: runs, images, operations, disk, and time here and on named GPUs."""
@@ -250,7 +250,7 @@ def calibration(
     """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
     from replicate.overview.calibration_page import write_calibration
 
-    write_calibration(page, RESULTS)
+    write_calibration(page)
     print(f"{page} written")
 
 

@@ -9,11 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replicate.papers import Claim, Table
-from replicate.verdicts import COLUMNS, Verdict, judge
+from replicate.verdicts import COLUMNS, Prior, Verdict, judge
 
 Values = Sequence[float] | NDArray[np.float64]
 
 LOW, MIDDLE, HIGH = [22.1, 22.4, 22.0], [22.9, 23.2, 23.1], [23.8, 24.1, 23.9]
+
+WITHOUT_PRIOR = Prior({})
+"""Rows are judged by their own spread alone: Welch's test."""
 
 TREND = {"kind": "trend", "metric": "error", "by": "depth", "direction": "falling"}
 
@@ -53,4 +56,10 @@ def order(*ascending: Any, **fields: Any) -> dict[str, Any]:
 
 
 def verdict(values: Mapping[str, Values], *tests: Mapping[str, Any], **chance: float) -> Verdict:
+    """The verdict at laptop scale, with the suite's prior."""
     return judge(claim(*tests), ROWS, frame(values), chance or None)
+
+
+def welch(values: Mapping[str, Values], *tests: Mapping[str, Any]) -> Verdict:
+    """The verdict on the rows' own spread alone."""
+    return judge(claim(*tests), ROWS, frame(values), prior=WITHOUT_PRIOR)

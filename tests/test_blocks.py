@@ -36,8 +36,8 @@ def outcomes(name: str, root: Path) -> dict[str, Outcome]:
         ("shufflenet_units", {"unit_cost": Outcome.EXACT, "fifty_layers": Outcome.EXACT}),
         ("resnext_blocks", {"depth2_trivial": Outcome.EXACT}),
         ("mobilenet_v2_memory", {"peak_memory": Outcome.EXACT}),
-        ("mobilenet_v2_information", {"relu_information": Outcome.REPRODUCED}),
-        ("stochastic_depth_blocks", {"expected_depth": Outcome.REPRODUCED}),
+        ("mobilenet_v2_information", {"relu_information": Outcome.HOLDS}),
+        ("stochastic_depth_blocks", {"expected_depth": Outcome.HOLDS}),
     ],
 )
 def test_the_outcome_of_every_claim(name: str, expected: dict[str, Outcome], tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_without_a_relu_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_broken_embedding_is_not_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "relu", lambda x: x)
-    assert outcomes("mobilenet_v2_information", tmp_path) != {"relu_information": Outcome.REPRODUCED}
+    assert outcomes("mobilenet_v2_information", tmp_path) != {"relu_information": Outcome.HOLDS}
 
 
 # the blocks that take part --------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_a_broken_decay_or_draw_is_not_reproduced(broken: str, tmp_path: Path, m
     else:
         monkeypatch.setattr(stochastic_depth, "survival_probabilities", lambda blocks, last, decay: [last] * blocks)
     try:
-        assert outcomes("stochastic_depth_blocks", tmp_path) != {"expected_depth": Outcome.REPRODUCED}
+        assert outcomes("stochastic_depth_blocks", tmp_path) != {"expected_depth": Outcome.HOLDS}
     finally:
         survival.network.cache_clear()
 

@@ -154,8 +154,8 @@ def test_claims_are_filtered_by_words_paper_verdict_and_scale(browser: Chrome, s
     tested = choose(scale="laptop")
     assert 0 < len(tested) < everything
     assert all(row[head.index("laptop")] != "–" for row in tested)
-    found = choose(outcome="reproduced")
-    assert [row[head.index("laptop")] for row in found] == ["reproduced"] * len(found) != []
+    found = choose(outcome="holds")
+    assert [row[head.index("laptop")] for row in found] == ["holds"] * len(found) != []
     assert choose(text="no such words") == []
     assert form.find_element(By.TAG_NAME, "output").text == f"0 of {everything} claims"
     form.find_element(By.CSS_SELECTOR, "button[type=reset]").click()
@@ -164,10 +164,10 @@ def test_claims_are_filtered_by_words_paper_verdict_and_scale(browser: Chrome, s
 
 def test_a_tile_shows_the_claims_that_it_counts(browser: Chrome, site: Path) -> None:
     open_page(browser, site, "index.html")
-    tile = browser.find_element(By.CSS_SELECTOR, ".tile.reproduced")
+    tile = browser.find_element(By.CSS_SELECTOR, ".tile.holds")
     count = int(tile.find_element(By.TAG_NAME, "b").text)
     tile.click()
-    assert sum(cell == "reproduced" for row in shown(browser, "matrix") for cell in row) == count > 0
+    assert sum(cell == "holds" for row in shown(browser, "matrix") for cell in row) == count > 0
 
 
 def test_search_finds_claims_papers_and_experiments(browser: Chrome, site: Path) -> None:

@@ -58,7 +58,7 @@ def test_exact_values_that_no_table_prints() -> None:
 # counted --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("sizes", "outcome"), [((1, 2), "reproduced"), ((2, 2), "contradicted")])
+@pytest.mark.parametrize(("sizes", "outcome"), [((1, 2), "holds"), ((2, 2), "opposite")])
 def test_counted_numbers_decide_without_statistics(sizes: tuple[int, int], outcome: str) -> None:
     found = verdict({"a": [sizes[0]], "b": [sizes[1]]}, order("a", "b", counted=True))
     assert (found.outcome, found.p, found.effect) == (outcome, None, sizes[0] - sizes[1])
@@ -66,12 +66,12 @@ def test_counted_numbers_decide_without_statistics(sizes: tuple[int, int], outco
 
 def test_counted_equality_and_a_count_that_varies() -> None:
     equal = {"kind": "equal", "metric": "error", "rows": ["a", "b"], "margin": 0, "counted": True}
-    assert verdict({"a": [7, 7], "b": [7]}, equal).outcome is Outcome.REPRODUCED
-    assert verdict({"a": [7, 7], "b": [8]}, equal).outcome is Outcome.CONTRADICTED
+    assert verdict({"a": [7, 7], "b": [7]}, equal).outcome is Outcome.HOLDS
+    assert verdict({"a": [7, 7], "b": [8]}, equal).outcome is Outcome.OPPOSITE
     assert verdict({"a": [7, 8], "b": [7]}, equal).outcome is Outcome.UNDECIDED
 
 
 def test_a_wrong_count_refutes_a_claim_whose_errors_are_as_claimed() -> None:
     runs = pd.concat([frame({"a": LOW, "b": HIGH}), frame({"a": [3], "b": [2]}, "size")])
     tests = (order("a", "b"), {**order("a", "b"), "metric": "size", "counted": True})
-    assert judge(claim(*tests), ROWS, runs).outcome is Outcome.CONTRADICTED
+    assert judge(claim(*tests), ROWS, runs).outcome is Outcome.OPPOSITE

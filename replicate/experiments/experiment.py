@@ -10,14 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from replicate.errors import UserError, unknown
 from replicate.experiments.catalogue import find
-from replicate.experiments.composition import (
-    BLOCKS,
-    apply_overrides,
-    compose_config,
-    one_line,
-    opened,
-    own_words,
-)
+from replicate.experiments.composition import BLOCKS, apply_overrides, compose_config, one_line, opened, own_words
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.resolvers import register_resolvers
 from replicate.experiments.run_config import (

@@ -1,44 +1,36 @@
-"""`replicate plan EXP --power`: seeds that the published effects need, at the spread of the records."""
+"""`replicate plan EXP --power`: the effects that so many seeds see, beside those that the paper printed."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from replicate.errors import UserError
 from replicate.experiments.experiment import load_experiment
-from replicate.report import available_records
-from replicate.report.findings import gather
-from replicate.report.units import unit
-from replicate.report.verdict_words import bound
-from replicate.runs.store import RunStore
-from replicate.verdicts.power import Power, seeds_for_published
+from replicate.papers import load_paper
+from replicate.verdicts.sight import Sight, sights
 
 
-def power_plan(name: str, words: list[str], results: Path) -> list[Power]:
-    """One answer for each claim of the experiment. Raises UserError without records, of which the spread is taken."""
+def power_plan(name: str, words: list[str], results: Path) -> list[Sight]:
+    """One answer for each claim of the experiment, for as many seeds as it plans."""
     experiment = load_experiment(name, words)
-    records = available_records(experiment, RunStore(experiment.runs_dir), results)
-    findings = gather(experiment, experiment.runs(), records)
-    if not findings.records:
-        raise UserError(
-            f"{name} has no records at {experiment.scale} scale, of which the spread could be taken: run it"
-        )
-    claims = [findings.paper.claim(claim) for claim in experiment.settings.claims]
-    return seeds_for_published(claims, findings.table, findings.frame, findings.chance)
+    paper = load_paper(experiment.settings.paper)
+    claims = [paper.claim(claim) for claim in experiment.settings.claims]
+    table = paper.tables[experiment.settings.table]
+    return sights(claims, table, len(experiment.seeds), measured=experiment.settings.metrics)
 
 
-def as_data(found: list[Power]) -> list[dict[str, Any]]:
-    return [asdict(power) for power in found]
+def as_data(found: list[Sight]) -> list[dict[str, Any]]:
+    return [asdict(sight) for sight in found]
 
 
-def as_text(found: list[Power]) -> str:
+def as_text(found: list[Sight]) -> str:
     """One paragraph a claim."""
-    return "\n".join(f"{power.seeds_text or '–':>7} seeds  {power.statement}\n{'':>15}{said(power)}" for power in found)
+    return "\n".join(f"{sight.statement}\n{'':>4}{said(sight)}" for sight in found)
 
 
-def said(power: Power) -> str:
-    """The published effect, or why it needs no number of seeds."""
-    if power.effect is None:
-        return power.reason
-    effect = f"{power.comparison}: published effect {bound(power.effect)} {unit(power.unit).sign}".rstrip()
-    return f"{effect}; {power.have} seeds are there{f'; {power.reason}' if power.reason else ''}"
+def said(sight: Sight) -> str:
+    """`3 seeds see effects above 12 %; the paper's is 7.1 %, which 6 seeds would see`."""
+    if sight.published is None or sight.sees is None:
+        return sight.reason or "fewer seeds than the first look"
+    seen = f"{sight.comparison}: {sight.seeds} seeds see effects above {100 * sight.sees:.2g} %"
+    needs = f", which {sight.needed} seeds would see" if sight.needed else ""
+    return f"{seen}; the paper's is {100 * abs(sight.published):.2g} %{needs}{'; ' * bool(sight.reason)}{sight.reason}"

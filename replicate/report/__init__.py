@@ -50,10 +50,18 @@ def judge(findings: Findings) -> list[Verdict]:
             raise unknown(f"claim of paper {findings.paper.id}", name, claims)
     chosen = [claims[name] for name in findings.experiment.settings.claims]
     named = {column for claim in chosen for test in claim.test for column in test.columns_named()}
+    named |= {premise.metric for claim in chosen for premise in claim.premise}
     wanted = {*findings.table.units, *findings.columns, *named}  # sparing it the other curves
     frame = findings.frame[findings.frame["metric"].isin(wanted)]
     try:
-        return judge_all(chosen, findings.table, frame, findings.chance)
+        return judge_all(
+            chosen,
+            findings.table,
+            frame,
+            findings.chance,
+            measured=findings.experiment.settings.metrics,
+            comparable=findings.comparable,
+        )
     except ValueError as error:  # two variants for one published row
         raise UserError(f"{findings.experiment.name}: {error}") from error
 

@@ -24,10 +24,12 @@ from replicate.report.wording import DASH, comparison, heading, published_cell, 
 from replicate.verdicts import Outcome, Verdict
 
 COLOURS = {
-    Outcome.REPRODUCED: "green",
+    Outcome.HOLDS: "green",
     Outcome.EXACT: "green",
-    Outcome.CONTRADICTED: "red",
+    Outcome.OPPOSITE: "red",
     Outcome.DIFFERS: "red",
+    Outcome.SMALLER: "cyan",
+    Outcome.PREMISE: "yellow",
     Outcome.UNDECIDED: "yellow",
     Outcome.NOT_RUN: "bright_black",
 }

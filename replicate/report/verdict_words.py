@@ -10,8 +10,8 @@ EFFECT_DIGITS = 3  # significant digits of an effect and its interval
 
 
 def evidence(verdict: Verdict) -> str:
-    """`effect -1.2 % [-2.03, -0.37], n = 15, p = 0.1 (adjusted = 0.2), 9 seeds each would decide`, as far as known."""
-    said = [effect(verdict), f"n = {verdict.n}" if verdict.n else "", p_value(verdict), seeds(verdict)]
+    """`effect -1.2 % [-2.03, -0.37], n = 15, p = 0.1`, as far as known."""
+    said = [effect(verdict), f"n = {verdict.n}" if verdict.n else "", p_value(verdict)]
     return ", ".join(part for part in said if part)
 
 
@@ -32,22 +32,12 @@ def bound(value: float) -> str:
 
 
 def p_value(verdict: Verdict) -> str:
-    """p, and p after the correction for the other claims of the table where that differs."""
-    if verdict.p is None:
-        return ""
-    alone = probability(verdict.p)
-    if verdict.p_adjusted is None or verdict.p_adjusted == verdict.p:
-        return f"p {alone}"
-    return f"p {alone} (adjusted {probability(verdict.p_adjusted)})"
+    """The two-sided p of the claim at its look."""
+    return "" if verdict.p is None else f"p {probability(verdict.p)}"
 
 
 def probability(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.2g}"
-
-
-def seeds(verdict: Verdict) -> str:
-    """How many seeds would decide, for an undecided verdict that can tell."""
-    return f"{verdict.seeds_text} seeds each would decide" if verdict.seeds_text else ""
 
 
 def verdict_sentence(verdict: Verdict) -> str:

@@ -1,8 +1,21 @@
 """Claims against measurements: pure functions from a tidy frame to verdicts, with the uncertainty of few seeds."""
 
 from replicate.verdicts.exact import agrees_to_printed_digits
+from replicate.verdicts.frame import COLUMNS, collect, final_values
 from replicate.verdicts.judge import judge, judge_all
-from replicate.verdicts.samples import COLUMNS, collect
-from replicate.verdicts.verdict import Outcome, Verdict
+from replicate.verdicts.prior import Prior, fit_prior
+from replicate.verdicts.verdict import Outcome, Verdict, answer_words
 
-__all__ = ["COLUMNS", "Outcome", "Verdict", "agrees_to_printed_digits", "collect", "judge", "judge_all"]
+__all__ = [
+    "COLUMNS",
+    "Outcome",
+    "Prior",
+    "Verdict",
+    "agrees_to_printed_digits",
+    "answer_words",
+    "collect",
+    "final_values",
+    "fit_prior",
+    "judge",
+    "judge_all",
+]

@@ -1,199 +1,220 @@
-"""How often the engine is wrong: simulated sweeps of which the truth is known.
+"""How often the engine is wrong, and how often it answers: simulated sweeps of which the truth is known.
 
-A claim's published table is the truth, or half of its effect is, or none. "None" is where neither answer is right: for
-an order or trend all rows are alike; for equality, ratio and growth the truth sits on the bound of what the claim
-allows; for a collapse every second run fails.
+The sweeps go through the engine's own comparisons and looks, thousands at a time. The spread is that of the prior at
+the level of a laptop's networks; how rows, seeds and runs depart from it is a cell's setting.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, product
-from math import exp, inf, log
+from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from replicate.papers import load_paper
-from replicate.papers.claims import (
-    Cell,
-    ClaimTest,
-    CollapseTest,
-    EqualTest,
-    ExactTest,
-    GrowthTest,
-    OrderTest,
-    RatioTest,
-    TrendTest,
-)
-from replicate.papers.schema import Claim, Table
-from replicate.verdicts.comparisons import order
-from replicate.verdicts.samples import Sample
+from replicate.papers.claims import Cell
+from replicate.verdicts.claim import tree_of
+from replicate.verdicts.collapse import decided, lead
+from replicate.verdicts.comparisons import Comparison, conditions_of
+from replicate.verdicts.evidence import State
+from replicate.verdicts.frame import Values
+from replicate.verdicts.looks import LOOKS, PLAN, planned
+from replicate.verdicts.prior import Prior
+from replicate.verdicts.quantities import Quantity
+from replicate.verdicts.replay import HOLDS, OPPOSITE, Replay, replay
+from replicate.verdicts.scenarios import METRIC, NO_EFFECT, SHARES, Scenario, claim_of, scenarios
 from replicate.verdicts.verdict import Outcome
-from replicate.verdicts.weighed import weigh_claim
 
-TRUTHS = {"none": 0.0, "half": 0.5, "published": 1.0}
-SEEDS = (3, 5, 10)
+LIMITS = (3, 5, 8, 16)
+"""Numbers of seeds at which the plan of looks may end."""
+ANSWERS = (Outcome.HOLDS, Outcome.OPPOSITE, Outcome.SMALLER, Outcome.UNDECIDED)
+OUTLIERS, FAR = 0.1, 5.0
 
-Means = dict[Cell, float]
+Codes = NDArray[np.int8]
+"""Answers as places in ANSWERS."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """A claim to simulate, reduced to its test number `part`.
+class Spreads:
+    """How runs scatter.
 
-    spread: standard deviation between runs, in the metric's unit, or as a share of the mean when `relative`.
-    uneven: the first row's spread is that many times the others'.
+    scale: how many times the prior's spread every row has. end: how many times that the first row has. freedom: degrees
+    of freedom of the rows' own variances about the prior; infinite: all alike. noise: normal, t3 or outliers (one run
+    of ten scatters five times as far). shared: correlation of runs with the same seed. shows_power: one of the spreads
+    under which true effects are simulated.
     """
 
-    paper: str
-    claim: str
-    spread: float
-    part: int = 0
-    relative: bool = False
-    uneven: float = 1.0
-
-    def table(self) -> Table:
-        paper = load_paper(self.paper)
-        return paper.tables[paper.claim(self.claim).table or ""]
-
-    def reduced(self) -> Claim:
-        """The claim with one test only, decided by statistics even if the paper's own metric is a count."""
-        claim = load_paper(self.paper).claim(self.claim)
-        test = claim.test[self.part]
-        if not isinstance(test, (CollapseTest, ExactTest)):
-            test = test.model_copy(update={"counted": False})
-        return claim.model_copy(update={"test": (test,)})
+    name: str
+    scale: float = 1.0
+    end: float = 1.0
+    freedom: float = np.inf
+    noise: str = "normal"
+    shared: float = 0.0
+    shows_power: bool = False
 
 
-def printed_spread() -> float:
-    """Standard deviation of the test error between five runs of ResNet-110 on CIFAR-10, as printed, in percent."""
-    return float(load_paper("resnet").tables["cifar10_depth"].row("ResNet-110").published["test_error_std"] or 0)
-
-
-def default_cases(spread: float) -> tuple[Case, ...]:
-    """Every kind of test that meets spread; ratios and sizes by 1 or 2 % of their mean."""
+def settings_of(prior: Prior) -> tuple[Spreads, ...]:
+    """The spreads of the page; `prior` tells how the records' rows scatter about it."""
     return (
-        Case("preact", "bn_after_addition_hurts_imagenet", spread),
-        Case("preact", "bn_after_addition_hurts_imagenet", spread, uneven=2.0),
-        Case("resnext", "cardinality_beats_depth_and_width", spread),
-        Case("resnext", "saturation_at_small_width", spread),
-        Case("resnext", "cardinality_beats_width", spread),
-        Case("resnet", "shallow_plain_equals_residual", spread),
-        Case("stochastic_depth", "sd_gain_without_augmentation", 0.01, relative=True),
-        Case("preact", "scaling_breaks_training", spread),
-        Case("mobilenet", "quadratic_cost", 0.02, relative=True),
+        Spreads("equal", shows_power=True),
+        Spreads("as in the records", freedom=prior.kinds[METRIC].freedom, shows_power=True),
+        Spreads("one end 3 x", end=3.0, shows_power=True),
+        Spreads("one end 5 x", end=5.0),
+        Spreads("heavy tails (t3)", noise="t3"),
+        Spreads("10 % outliers", noise="outliers"),
+        Spreads("seeds in common (0.5)", shared=0.5),
+        Spreads("prior 2 x too small", scale=2.0),
+        Spreads("prior 3 x too small", scale=3.0),
+        Spreads("prior 2 x too large", scale=0.5),
+        Spreads("prior 3 x too large", scale=1 / 3),
     )
 
 
-def calibrate(
-    cases: Sequence[Case] | None = None,
-    seeds: Iterable[int] = SEEDS,
-    truths: Iterable[str] = tuple(TRUTHS),
-    sweeps: int = 1000,
-    generator_seed: int = 0,
-) -> pd.DataFrame:
-    """Rates of each outcome over simulated sweeps, one row a case, truth and number of seeds.
-
-    Columns: claim, kind, spread, relative, uneven, truth, seeds, sweeps, reproduced, contradicted, undecided, and
-    wrong: every decision where the truth is "none", "contradicted" where the claim is true. A claim stands alone,
-    without Holm.
-    """
-    chosen = cases if cases is not None else default_cases(printed_spread())
-    cells = product(chosen, truths, seeds)
-    return pd.DataFrame([_rates(case, truth, count, sweeps, generator_seed) for case, truth, count in cells])
-
-
-def _rates(case: Case, truth: str, seeds: int, sweeps: int, generator_seed: int) -> dict[str, object]:
+def simulate(scenario: Scenario, spreads: Spreads, prior: Prior, sweeps: int, seed: int = 0) -> Values:
+    """Runs (sweeps, rows, seeds) of every row at the prior's typical level."""
     # a generator for each cell, so that one of them can be computed again without the others
-    generator = np.random.default_rng([generator_seed, *f"{case} {truth} {seeds}".encode()])
-    claim, table = case.reduced(), case.table()
-    guessing = dict.fromkeys(claim.test[0].metric, inf)  # only diverged runs count as collapsed here
-    simulated = _sweeps(case, claim, table, truth, seeds, sweeps, generator)
-    weighed = [weigh_claim(claim, table, samples, guessing) for samples in simulated]
-    outcomes = [w.outcome(w.p) for w in weighed]
-    rates = {o.value: outcomes.count(o) / sweeps for o in (Outcome.REPRODUCED, Outcome.CONTRADICTED, Outcome.UNDECIDED)}
-    wrong = rates["contradicted"] + (rates["reproduced"] if truth == "none" else 0.0)
-    labels = {"claim": claim.id, "kind": claim.test[0].kind, "spread": case.spread, "relative": case.relative}
-    return {**labels, "uneven": case.uneven, "truth": truth, "seeds": seeds, "sweeps": sweeps, **rates, "wrong": wrong}
+    generator = np.random.default_rng([seed, *f"{scenario.name} {scenario.truth} {spreads.name}".encode()])
+    kind = prior.kinds[METRIC]
+    means = kind.typical * np.array(list(scenario.rows.values()))
+    deviations = np.sqrt(kind.variance(means)) * spreads.scale * np.where(np.arange(len(means)) == 0, spreads.end, 1.0)
+    shape = (sweeps, len(means), LOOKS[-1])
+    scatter = deviations[:, None] * _noise(spreads, shape, generator)
+    if np.isfinite(spreads.freedom):
+        chi = generator.chisquare(spreads.freedom, shape[:2])
+        scatter *= np.sqrt(spreads.freedom / chi)[..., None]
+    values: Values = np.maximum(means[:, None] + scatter, 0.01)
+    return values
 
 
-def _sweeps(
-    case: Case, claim: Claim, table: Table, truth: str, seeds: int, sweeps: int, generator: np.random.Generator
-) -> Iterator[dict[Cell, Sample]]:
-    """One set of samples a sweep."""
-    test, share = claim.test[0], TRUTHS[truth]
-    means = true_means(test, table, share)
-    healthy = np.zeros(seeds, dtype=bool)
-    runs = tuple(("", seed) for seed in range(seeds))
-    for _ in range(sweeps):
-        samples = {}
-        for position, (cell, mean) in enumerate(means.items()):
-            spread = case.spread * (abs(mean) if case.relative else 1.0) * (case.uneven if position == 0 else 1.0)
-            failed = generator.random(seeds) < (1 + share) / 2 if isinstance(test, CollapseTest) else healthy
-            samples[cell] = Sample(mean + spread * generator.standard_normal(seeds), failed, runs)
-        yield samples
+def _noise(spreads: Spreads, shape: tuple[int, int, int], generator: np.random.Generator) -> Values:
+    """Noise of variance one (t3: of the scale that its quartiles have)."""
+    if spreads.noise == "t3":
+        return generator.standard_t(3, shape) / np.sqrt(3.0)
+    noise = generator.standard_normal(shape)
+    if spreads.noise == "outliers":
+        far = np.where(generator.random(shape) < OUTLIERS, FAR, 1.0)
+        return noise * far / np.sqrt(1 - OUTLIERS + OUTLIERS * FAR**2)
+    if spreads.shared:
+        common = generator.standard_normal((shape[0], 1, shape[2]))
+        return np.sqrt(spreads.shared) * common + np.sqrt(1 - spreads.shared) * noise
+    return noise
 
 
-def true_means(test: ClaimTest, table: Table, share: float) -> Means:
-    """The mean of every row that `test` looks at, when `share` of the published effect is true."""
-    match test:
-        case OrderTest():
-            compared = [[cell for c in comparisons for cell in c.cells] for _, comparisons in order(test, table)]
-            return _shrunk(compared, table, share)
-        case TrendTest():
-            asked = product(test.ladders(table.params()), test.metric)
-            cells = [[Cell(row, metric) for row in chain(*ladder.steps.values())] for ladder, metric in asked]
-            return _shrunk(cells, table, share)
-        case EqualTest():
-            return _apart(test, table, share)
-        case RatioTest():
-            return _in_ratio(test, table, share)
-        case GrowthTest():
-            return _grown(test, table, share)
-        case CollapseTest():
-            return {Cell(row, metric): 0.0 for metric in test.metric for row in test.rows}
-        case ExactTest():
-            raise ValueError("an exact test meets no spread")
+def answers(scenario: Scenario, values: Values, prior: Prior) -> dict[int, Codes]:
+    """Limit of seeds -> the answer of each sweep (as a place in ANSWERS)."""
+    rows = list(scenario.rows)
+    comparisons, tree = _comparisons(scenario)
+    replays = []
+    for comparison in comparisons:
+        places = [rows.index(cell.row) for cell in comparison.cells]
+        quantities = [Quantity(METRIC)] * len(places)
+        replays.append(replay(values[:, places], comparison, quantities, prior, PLAN, tree))
+    return {limit: _answer(comparisons, replays, LOOKS.index(limit)) for limit in LIMITS}
 
 
-def _grown(test: GrowthTest, table: Table, share: float) -> Means:
-    """Rows that follow a power law whose exponent goes from the upper bound to the claimed one."""
-    exponent = test.exponent + test.tolerance * (1 - share)
-    steps = test.ladders(table.params())[0].steps
-    return {Cell(row, metric): level**exponent for metric in test.metric for level in steps for row in steps[level]}
+def _comparisons(scenario: Scenario) -> tuple[list[Comparison], tuple[float, ...]]:
+    """What the claim asks of the rows, and how its comparisons hang together."""
+    samples: dict[Cell, Any] = {Cell(row, METRIC): None for row in scenario.rows}
+    chosen = [list(conditions_of(test, scenario.table, samples)) for test in scenario.claim.test]
+    found = [c for kept in chosen for condition in kept for c in condition.comparisons]
+    return found, tree_of(scenario.claim.test, chosen)
 
 
-def _published(table: Table, cell: Cell) -> float:
-    value = table.row(cell.row).published[cell.metric or ""]
-    assert isinstance(value, (int, float)), f"{cell.row} has no printed {cell.metric}"
-    return float(value)
+def _answer(comparisons: Sequence[Comparison], replays: Sequence[Replay], last: int) -> Codes:
+    """The claim's answer when the plan ends at look `last`, as :class:`Assessment` has it."""
+    shape = replays[0].state.shape
+    holds, small, opposite = np.ones(shape, bool), np.ones(shape, bool), np.zeros(shape, bool)
+    all_shown, seen_reversed = np.ones(shape, bool), np.zeros(shape, bool)
+    for comparison, found in zip(comparisons, replays, strict=True):
+        state = np.where(found.decided <= last, found.state, 0)
+        opposite |= (state == OPPOSITE) & comparison.refutes
+        if comparison.required:
+            all_shown &= state == HOLDS
+            small &= (state == HOLDS) | (found.small_at <= last)
+        else:
+            value, region = found.estimates[last].value, comparison.region
+            seen_reversed |= ~((region.low < value) & (value < region.high))
+    holds = all_shown & ~seen_reversed
+    return np.select([opposite, holds, small & ~all_shown], [1, 0, 2], 3).astype(np.int8)
 
 
-def _shrunk(conditions: list[list[Cell]], table: Table, share: float) -> Means:
-    """Each condition's rows drawn towards their common mean."""
-    means: Means = {}
-    for cells in conditions:
-        published = {cell: _published(table, cell) for cell in cells}
-        centre = sum(published.values()) / len(published)
-        means |= {cell: centre + share * (value - centre) for cell, value in published.items()}
-    return means
+def rates(scenario: Scenario, spreads: Spreads, prior: Prior, sweeps: int, seed: int = 0) -> pd.DataFrame:
+    """One row a limit of seeds: the share of each answer, of the right ones and of the wrong ones."""
+    found = answers(scenario, simulate(scenario, spreads, prior, sweeps, seed), prior)
+    head = {"claim": scenario.name, "truth": scenario.truth, "spread": spreads.name, "sweeps": sweeps}
+    lines = []
+    for limit, codes in found.items():
+        shares = {answer.value: float(np.mean(codes == place)) for place, answer in enumerate(ANSWERS)}
+        right, wrong = (sum(shares[o.value] for o in outcomes) for outcomes in (scenario.right, scenario.wrong))
+        lines.append({**head, "seeds": limit, **shares, "right": right, "wrong": wrong})
+    return pd.DataFrame(lines)
 
 
-def _apart(test: EqualTest, table: Table, share: float) -> Means:
-    """Two rows whose difference goes from the margin to the published one."""
-    first, second = (Cell(cell.row, cell.metric or test.metric[0]) for cell in test.rows[:2])
-    base, published = _published(table, first), _published(table, second)
-    side = 1.0 if published >= base else -1.0
-    difference = side * test.margin * (1 - share) + share * (published - base)
-    return {first: base, second: base + difference}
+def calibrate(
+    sweeps: int = 2000,
+    prior: Prior | None = None,
+    chosen: Iterable[Scenario] | None = None,
+    spreads: Sequence[Spreads] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The rates of every scenario: under every spread where it tests for wrong answers, else under three."""
+    known = prior or Prior.load()
+    settings = spreads or settings_of(known)
+    found = []
+    for scenario in chosen if chosen is not None else scenarios():
+        true_effect = scenario.truth in SHARES and scenario.truth != NO_EFFECT
+        used = [s for s in settings if s.shows_power] if true_effect and spreads is None else settings
+        found += [rates(scenario, setting, known, sweeps, seed) for setting in used]
+    return pd.concat(found, ignore_index=True)
 
 
-def _in_ratio(test: RatioTest, table: Table, share: float) -> Means:
-    """Two rows whose ratio goes from the nearest bound to the published one, on the logarithmic scale."""
-    means: Means = {}
-    for metric in test.metric:
-        above, below = Cell(test.numerator.row, metric), Cell(test.denominator.row, metric)
-        base, published = _published(table, below), log(_published(table, above) / _published(table, below))
-        bound = min((log(b) for b in test.bounds() if b), key=lambda b: abs(b - published))
-        means |= {below: base, above: base * exp(bound + share * (published - bound))}
-    return means
+def looked_at_once(sweeps: int, prior: Prior | None = None, seed: int = 0) -> pd.DataFrame:
+    """Two rows at a fixed number of seeds, as at paper scale, with the prior's spread declared or without any."""
+    known = prior or Prior.load()
+    pairs = [s for s in scenarios() if s.name == "two rows" and s.truth in SHARES]
+    lines = []
+    for scenario, seeds, lent in product(pairs, (1, 2, 3, 5, 8, 16), (known, None)):
+        if seeds == 1 and lent is None:
+            continue
+        values = simulate(scenario, Spreads("equal"), known, sweeps, seed)[..., :seeds]
+        comparison = _comparisons(scenario)[0][0]
+        found = replay(values, comparison, [Quantity(METRIC)] * 2, lent, planned(seeds, once=True))
+        holds, opposite = (float(np.mean(found.state == state)) for state in (HOLDS, OPPOSITE))
+        wrong = opposite + (holds if scenario.truth == NO_EFFECT else 0.0)
+        declared = "declared" if lent else "of the runs alone"
+        head = {"truth": scenario.truth, "spread": declared, "seeds": seeds, "sweeps": sweeps}
+        lines.append({**head, "holds": holds, "opposite": opposite, "wrong": wrong})
+    return pd.DataFrame(lines)
+
+
+def any_of(claims: int, sweeps: int, prior: Prior | None = None, seed: int = 0) -> float:
+    """How often one or more of so many claims without effect, which share a row, is decided over all looks."""
+    known = prior or Prior.load()
+    rows = {"a": 1.0, **{f"b{place}": 1.0 for place in range(claims)}}
+    claim = claim_of({"kind": "order", "ascending": ["a", "b0"]})
+    scenario = Scenario("a table", NO_EFFECT, claim, rows, frozenset(), frozenset())
+    values = simulate(scenario, settings_of(known)[1], known, sweeps, seed)
+    [comparison], _ = _comparisons(scenario)
+    pairs = [values[:, [0, place]] for place in range(1, claims + 1)]
+    found = [replay(pair, comparison, [Quantity(METRIC)] * 2, known, PLAN).state for pair in pairs]
+    return float(np.mean(np.any(np.stack(found) != 0, axis=0)))
+
+
+FAILING = {"no run fails": 0.0, "1 of 4 fail": 0.25, "half fail": 0.5, "3 of 4 fail": 0.75, "all fail": 1.0}
+
+
+def collapses(sweeps: int, seed: int = 0) -> pd.DataFrame:
+    """Rates of the answers on whether most runs of a row fail. Between 1 of 4 and 3 of 4 neither answer is wrong."""
+    lines = []
+    for (truth, share), limit in product(FAILING.items(), LIMITS):
+        generator = np.random.default_rng([seed, *truth.encode()])
+        looks = [look for look in LOOKS if look <= limit]
+        failed = generator.random((sweeps, LOOKS[-1])) < share
+        states = [decided(list(map(bool, runs)), looks, lead())[0] for runs in failed]
+        holds, opposite = (float(np.mean([s is state for s in states])) for state in (State.HOLDS, State.OPPOSITE))
+        wrong = holds if share <= 0.25 else opposite if share >= 0.75 else 0.0
+        head = {"truth": truth, "seeds": limit, "sweeps": sweeps}
+        shares = {"holds": holds, "opposite": opposite, "undecided": 1 - holds - opposite}
+        lines.append({**head, **shares, "wrong": wrong})
+    return pd.DataFrame(lines)

@@ -1,63 +1,97 @@
-"""One comparison of a claim's test, weighed: an effect with its interval, and p for and against the claim."""
+"""What one comparison of a claim's test gave, and the circumstances under which it was measured."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 
 from replicate.papers.claims import Cell
-from replicate.verdicts.estimates import MAX_SEEDS
-from replicate.verdicts.samples import Samples
+from replicate.papers.schema import Table
+from replicate.verdicts.comparisons import Comparison
+from replicate.verdicts.frame import Run, Samples
+from replicate.verdicts.prior import Prior
+from replicate.verdicts.quantities import Quantity, quantity
 
-NAMED = 3  # rows named in a sentence before it says "and 4 more rows"
 NOT_MEASURED = "not measured: "
+MARGIN = 0.1
+"""An effect under this share of the level is called small, unless another margin is asked for."""
 
 
-def _never(level: float) -> int:
-    return MAX_SEEDS + 1
+@dataclass(frozen=True)
+class Scene:
+    """Everything besides the claim that a verdict depends on.
+
+    measured: published column -> the metric that it was measured by. surrogate: published column of a test error -> the
+    name of the loss that decides in its place. comparable: the paper's own data and sizes, where the number of seeds is
+    fixed and looked at once.
+    """
+
+    table: Table | None
+    samples: Samples
+    chance: Mapping[str, float] = field(default_factory=dict)
+    prior: Prior | None = None
+    measured: Mapping[str, str] = field(default_factory=dict)
+    surrogate: Mapping[str, str] = field(default_factory=dict)
+    comparable: bool = False
+    margin: float = MARGIN
+
+    def quantity(self, column: str | None) -> Quantity:
+        return quantity(column or "", self.table, self.measured)
+
+
+class State(Enum):
+    """What a comparison was found to be; OPEN is neither shown nor shown to be the opposite."""
+
+    HOLDS = 1
+    OPEN = 0
+    OPPOSITE = -1
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One comparison. `label` says what the claim says of it.
+    """One comparison, weighed. `label` says what the claim says of it.
 
-    p_holds, p_fails: one-sided p of "it is as claimed" and of "it is the opposite"; small means shown.
-    seeds: two-sided level -> seeds per variant that would decide. reason: why nothing can be said; empty if it can.
+    effect with its interval low to high in `unit`; relative: the same three as shares of the level, where there is one.
+    p_holds, p_fails: one-sided p of "it is as claimed" and of "it is the opposite", each before any correction.
+    seeds: per row, at the look that decided; runs: all that it rests on. small: the effect is smaller than the margin.
+    published, published_relative: what the paper's table prints; smallest: the least relative effect that so many seeds
+    see. reason: why nothing can be said. finding: a sentence of its own. reversed_here: seen, not shown, to be the
+    opposite, which a comparison that need not be shown must not be. conflict: error and loss that show opposite signs.
     """
 
     label: str
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell, ...] = ()
     unit: str = ""
+    state: State = State.OPEN
+    small: bool = False
     effect: float | None = None
     low: float | None = None
     high: float | None = None
+    relative: tuple[float, float, float] | None = None
     p_holds: float = 1.0
     p_fails: float = 1.0
-    seeds: Callable[[float], int] = _never
+    seeds: int = 0
+    runs: frozenset[Run] = frozenset()
     reason: str = ""
-    finding: str = ""  # a sentence of its own, where effect and interval do not say it
+    finding: str = ""
     counted: bool = False
+    required: bool = True
+    reversed_here: bool = False
+    conflict: bool = False
+    published: float | None = None
+    published_relative: float | None = None
+    smallest: float | None = None
+    comparison: Comparison | None = None
+    beside: "Evidence | None" = None  # the error, where the loss decides
 
     @property
-    def leans(self) -> bool:
-        """Whether it looks as claimed, however weakly."""
-        return self.p_holds <= self.p_fails
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Comparisons that are measured or skipped as a whole: one column, one ladder, one network with its twin."""
-
-    label: str
-    evidence: tuple[Evidence, ...]
+    def answered(self) -> bool:
+        """Whether it is shown as claimed, or shown to be small."""
+        return self.state is State.HOLDS or self.small
 
     @property
-    def measured(self) -> bool:
-        """Whether at least one comparison has all of its rows."""
-        return any(not e.reason.startswith(NOT_MEASURED) for e in self.evidence)
+    def decided_by_spread(self) -> bool:
+        return not self.counted and not self.reason
 
-    def missing(self, samples: Samples) -> str:
-        """What was not measured, for a sentence: rows by name, or the whole condition."""
-        cells = [cell for e in self.evidence for cell in e.cells if cell not in samples]
-        rows = list(dict.fromkeys(f"'{cell.row}'" for cell in cells))  # quoted, since names have commas
-        columns = ", ".join(dict.fromkeys(cell.metric or "" for cell in cells))
-        more = f" and {len(rows) - NAMED} more rows" if len(rows) > NAMED else ""
-        return f"{columns} of {', '.join(rows[:NAMED])}{more}" if rows else self.label
+
+def missing(cells: tuple[Cell, ...], samples: Samples) -> Iterator[Cell]:
+    return (cell for cell in cells if cell not in samples)

@@ -8,8 +8,7 @@ import numpy as np
 from replicate.papers.claims import Cell, ExactTest
 from replicate.papers.printed import decimals, is_number
 from replicate.papers.schema import Row, Table
-from replicate.verdicts.evidence import NOT_MEASURED, Condition, Evidence
-from replicate.verdicts.samples import Samples
+from replicate.verdicts.evidence import NOT_MEASURED, Evidence, Scene, State
 
 SHOWN = 4  # differences named in a sentence
 
@@ -25,19 +24,20 @@ def agrees_to_printed_digits(value: float, printed: float) -> bool:
     return abs(value - printed) <= half_a_digit + rounding
 
 
-def weigh_exact(test: ExactTest, table: Table | None, samples: Samples) -> Condition:
+def weigh_exact(test: ExactTest, scene: Scene) -> Evidence:
     """Compare every published number that `test` speaks of with the one measured; effect: the largest difference."""
     label = ", ".join(test.metric) or "every printed number"
-    blank = Evidence(label, (), counted=True)
-    published = [(cell, value) for cell, value in _published(test, table) if cell in samples]
+    blank = Evidence(label, counted=True)
+    published = [(cell, value) for cell, value in _published(test, scene.table) if cell in scene.samples]
     if not published:
-        return Condition(label, (replace(blank, reason=NOT_MEASURED + label),))
-    blank = replace(blank, cells=tuple(cell for cell, _ in published))
-    unequal = [cell.row for cell in blank.cells if len(np.unique(samples[cell].values)) != 1]
+        return replace(blank, reason=NOT_MEASURED + label)
+    cells = tuple(cell for cell, _ in published)
+    blank = replace(blank, cells=cells, runs=frozenset(run for cell in cells for run in scene.samples[cell].runs))
+    unequal = [cell.row for cell in cells if len(np.unique(scene.samples[cell].values)) != 1]
     if unequal:
-        return Condition(label, (replace(blank, reason=f"{unequal[0]} does not measure the same in every run"),))
-    triples = [(cell, printed, float(samples[cell].values[0])) for cell, printed in published]
-    return Condition(label, (_compared(blank, table, triples),))
+        return replace(blank, reason=f"{unequal[0]} does not measure the same in every run")
+    triples = [(cell, printed, float(scene.samples[cell].values[0])) for cell, printed in published]
+    return _compared(blank, scene.table, triples)
 
 
 def _published(test: ExactTest, table: Table | None) -> Iterator[tuple[Cell, float]]:
@@ -61,14 +61,15 @@ def _compared(blank: Evidence, table: Table | None, triples: list[tuple[Cell, fl
     cell, printed, value = max(off or triples, key=lambda t: abs(t[2] - t[1]) / max(abs(t[1]), 1e-12))
     differences = "; ".join(f"{c.row} ({c.metric}) measures {v:.10g} where {p} is printed" for c, p, v in off[:SHOWN])
     more = f" and {len(off) - SHOWN} more" if len(off) > SHOWN else ""
-    finding = f"{len(off)} of {len(triples)} printed numbers differ: {differences}{more}" if off else ""
+    numbers = "number differs" if len(off) == 1 and len(triples) == 1 else "numbers differ"
+    finding = f"{len(off)} of {len(triples)} printed {numbers}: {differences}{more}" if off else ""
+    agreed = "The measured number agrees" if len(triples) == 1 else f"All {len(triples)} measured numbers agree"
     return replace(
         blank,
+        state=State.OPPOSITE if off else State.HOLDS,
         effect=value - printed,
         low=value - printed,
         high=value - printed,
         unit=table.units.get(cell.metric or "", "") if table else "",
-        p_holds=float(bool(off)),
-        p_fails=float(not off),
-        finding=finding or f"All {len(triples)} measured numbers agree with the print",
+        finding=finding or f"{agreed} with the print",
     )

@@ -1,69 +1,102 @@
-"""A verdict as one sentence for a person."""
+"""A verdict in prose for a reader."""
 
-from replicate.verdicts.estimates import LEVEL, MAX_SEEDS
-from replicate.verdicts.evidence import Evidence
+from replicate.verdicts.claim import Assessment
+from replicate.verdicts.evidence import Evidence, Scene, State
+from replicate.verdicts.prose import COUNTS, sentence
 from replicate.verdicts.verdict import Outcome
-from replicate.verdicts.weighed import Weighed
+
+NAMED = 3  # open comparisons named before it says "and 4 more"
 
 
-def explain(weighed: Weighed, outcome: Outcome, shown: Evidence | None, seeds: int | None) -> str:
-    """What was found, in which comparison, and what was left out."""
-    if not weighed.claim.test:
+def explain(found: Assessment, shown: Evidence | None) -> str:
+    """What was found, in which comparison, what this many seeds could see, and what was left out."""
+    if not found.claim.test:
         return "No test is bound to this claim."
-    parts = [_finding(weighed, outcome, shown, seeds), *_asides(weighed)]
-    return "; ".join(filter(None, parts)) + "."
+    outcome = found.outcome
+    if outcome is Outcome.NOT_RUN or shown is None:
+        return f"Not measured: {', '.join([*found.parts, *found.skipped]) or 'any run'}."
+    if outcome is Outcome.PREMISE:
+        return f"{_capital(found.unmet)}."
+    said = [_finding(found, shown), _small(found, shown), _sight(found, shown), *_asides(found)]
+    return " ".join(f"{part.rstrip('.')}." for part in said if part)
 
 
-def _finding(weighed: Weighed, outcome: Outcome, shown: Evidence | None, seeds: int | None) -> str:
-    if shown is None:
-        return f"Not measured: {', '.join(weighed.skipped)}"
-    if shown.finding:
-        return shown.finding
-    if outcome is Outcome.REPRODUCED:
-        count = len(weighed.evidence)
-        return f"{f'All {count} comparisons hold, the weakest' if count > 1 else 'Holds'}: {describe(shown)}"
-    if outcome is Outcome.CONTRADICTED:
-        return f"The opposite was measured of: {describe(shown)}"
-    if not weighed.tested:
-        return f"Cannot be decided: {weighed.blocked}"
-    alone = weighed.p is not None and weighed.p <= LEVEL
-    among = f" among the claims of its table, though p = {weighed.p:.2g} alone" if alone else ""
-    return f"Not decided{among}: {describe(shown)}{_more(seeds)}"
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
-def describe(evidence: Evidence) -> str:
-    """The comparison, its effect and interval."""
-    if evidence.effect is None:
-        return evidence.label
-    digits = ".4g" if evidence.counted else ".3g"
-    effect = f"{evidence.label}: {evidence.effect:{digits}} {evidence.unit}".rstrip()
-    if evidence.counted or evidence.low is None or evidence.high is None:
-        return effect
-    return f"{effect} (95 % interval {evidence.low:.3g} to {evidence.high:.3g})"
+def _finding(found: Assessment, shown: Evidence) -> str:
+    """`9 of 10 comparisons hold; open: original has 1.4 % more error than ...`."""
+    said, total = _sentence(found, shown), len(found.needed)
+    if total < 2 and not shown.reversed_here:
+        return said
+    hold = sum(e.state is State.HOLDS for e in found.needed)
+    if shown.state is State.OPPOSITE:
+        return f"{said}. {hold} of {total} comparisons hold"
+    if hold == total and not shown.reversed_here:
+        return f"All {total} comparisons hold{f'; the weakest: {said}' if found.weighed else ''}"
+    others = [f"{e.label}{' (seen reversed)' if e.reversed_here else ''}" for e in found.open if e is not shown]
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    also = f"; also open: {'; '.join(others[:NAMED])}{more}" if others else ""
+    seen = "seen reversed" if shown.reversed_here else "open"
+    return f"{hold} of {total} comparisons hold; {seen}: {said or shown.label}{also}"
 
 
-def _more(seeds: int | None) -> str:
-    if seeds is None:
+def _sentence(found: Assessment, shown: Evidence) -> str:
+    """The comparison that decides; nothing where an obstacle, which is told, stands in its way."""
+    if shown.reason:
         return ""
-    if seeds > MAX_SEEDS:
-        return f"; at this effect and spread even {MAX_SEEDS} seeds would not decide"
-    return f"; {seeds} seeds per variant would decide at this effect and spread"
+    said = sentence(shown, found.scene)
+    if shown.beside is not None:
+        said += f" (the loss decides; by error: {sentence(shown.beside, found.scene)})"
+    if shown.seeds == 1 and not shown.counted:
+        said += ". One run a row, judged with the spread that is declared for this data set"
+    return said
 
 
-def _asides(weighed: Weighed) -> list[str]:
-    """What a reader must know besides: obstacles, runs that diverged, conditions without measurements."""
-    asides = [weighed.blocked] if weighed.tested and weighed.blocked else []
-    for row, (diverged, runs) in sorted(_diverged(weighed).items()):
+def _small(found: Assessment, shown: Evidence) -> str:
+    """Whether the paper's own effect would have been called small."""
+    if found.outcome is not Outcome.SMALLER:
+        return ""
+    margin = found.scene.margin
+    if shown.published_relative is None:
+        return f"Smaller than {100 * margin:g} %"
+    itself = abs(shown.published_relative)
+    if itself < margin:
+        return f"Smaller than {100 * margin:g} %, as the paper's own effect is"
+    return f"Smaller than {100 * margin:g} %, where the paper's effect is {100 * itself:.1f} %"
+
+
+def _sight(found: Assessment, shown: Evidence) -> str:
+    """`Three seeds see effects above 12 %`."""
+    if found.outcome not in (Outcome.UNDECIDED, Outcome.SMALLER) or shown.smallest is None:
+        return ""
+    seeds = COUNTS.get(shown.seeds, str(shown.seeds))
+    noun = "seed sees" if shown.seeds == 1 else "seeds see"
+    return f"{seeds.capitalize()} {noun} effects above {_percent(shown.smallest)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+
+
+def _asides(found: Assessment) -> list[str]:
+    """What a reader must know besides: obstacles, runs that diverged, what was not measured."""
+    asides = [_capital(reason) for reason in found.obstacles]
+    for row, (diverged, runs) in sorted(_diverged(found, found.scene).items()):
         asides.append(f"{diverged} of {runs} runs of {row} diverged")
-    if weighed.skipped and weighed.evidence:
-        asides.append(f"not measured: {', '.join(weighed.skipped)}")
+    if found.partly:
+        asides.append(f"Only part of the claim was measured; not: {', '.join(found.partly)}")
+    if found.skipped:
+        asides.append(f"Not measured: {', '.join(found.skipped)}")
     return asides
 
 
-def _diverged(weighed: Weighed) -> dict[str, tuple[int, int]]:
+def _diverged(found: Assessment, scene: Scene) -> dict[str, tuple[int, int]]:
     counts = {}
-    for cell in (cell for e in weighed.evidence for cell in e.cells):
-        sample = weighed.samples.get(cell)
+    for cell in (cell for e in found.evidence for cell in e.cells):
+        sample = scene.samples.get(cell)
         if sample is not None and (sample.diverged.any() or sample.lost):
-            counts[cell.row] = (int(sample.diverged.sum()) + sample.lost, len(sample.values) + sample.lost)
+            lost = len(sample.lost)
+            counts[cell.row] = (int(sample.diverged.sum()) + lost, len(sample.values) + lost)
     return counts

@@ -1,93 +1,109 @@
-"""From the evidence on a claim to its verdict, alone or among the claims of its table."""
+"""From the evidence on a claim to its verdict."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from typing import TypedDict, Unpack
 
 import pandas as pd
 
 from replicate.papers.schema import Claim, Table
-from replicate.verdicts.estimates import LEVEL
-from replicate.verdicts.evidence import Evidence
+from replicate.verdicts.claim import Assessment, assess
+from replicate.verdicts.declared import declared_prior
+from replicate.verdicts.evidence import Evidence, Scene, State
 from replicate.verdicts.explain import explain
-from replicate.verdicts.samples import collect
+from replicate.verdicts.frame import collect
+from replicate.verdicts.prior import Prior
 from replicate.verdicts.verdict import Outcome, Verdict
-from replicate.verdicts.weighed import Weighed, weigh_claim
 
 
-def judge(claim: Claim, table: Table | None, frame: pd.DataFrame, chance: Mapping[str, float] | None = None) -> Verdict:
-    """The verdict on one claim from one experiment at one scale.
+class Circumstances(TypedDict, total=False):
+    """What else a verdict depends on.
 
-    frame: tidy, with the columns of :data:`replicate.verdicts.samples.COLUMNS`; values in the units of `table`.
-    chance: metric -> its value when guessing; a diverged run without a number stands there.
+    measured: published column -> the metric that it was measured by. surrogate: published column of a test error -> the
+    loss that decides in its place. comparable: the paper's data and sizes, looked at once, with the spread that is
+    declared for the data set; otherwise by plan, with the prior of the suite's records or the one given. margin: which
+    share of the level is small.
     """
-    return judge_all([claim], table, frame, chance)[0]
+
+    measured: Mapping[str, str]
+    surrogate: Mapping[str, str]
+    comparable: bool
+    prior: Prior
+    margin: float
+
+
+def judge(
+    claim: Claim,
+    table: Table | None,
+    frame: pd.DataFrame,
+    chance: Mapping[str, float] | None = None,
+    **circumstances: Unpack[Circumstances],
+) -> Verdict:
+    """The verdict on one claim; arguments as for :func:`judge_all`."""
+    return judge_all([claim], table, frame, chance, **circumstances)[0]
 
 
 def judge_all(
-    claims: Sequence[Claim], table: Table | None, frame: pd.DataFrame, chance: Mapping[str, float] | None = None
+    claims: Sequence[Claim],
+    table: Table | None,
+    frame: pd.DataFrame,
+    chance: Mapping[str, float] | None = None,
+    **circumstances: Unpack[Circumstances],
 ) -> list[Verdict]:
-    """The verdicts on the claims of one table, in their order, corrected for their number (Holm 1979)."""
-    samples = collect(frame, chance)
-    weighed = [weigh_claim(claim, table, samples, chance or {}) for claim in claims]
-    adjusted = holm([w.p for w in weighed])
-    tests = sum(p is not None for p in adjusted)
-    return [decide(w, p, tests) for w, p in zip(weighed, adjusted, strict=True)]
+    """The verdicts on claims of one table from one experiment at one scale, in their order, each at 5 %.
 
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p of those that are numbers; None stays None.
-
-    Written out because statsmodels' multipletests runs the garbage collector, 70 ms in every call.
+    frame: tidy, with the columns of :data:`replicate.verdicts.frame.COLUMNS`; values in the units of `table`.
+    chance: metric -> its value when guessing; a diverged run without a number stands there.
     """
-    numbers = sorted(p for p in p_values if p is not None)
-    steps = accumulate((min(1.0, (len(numbers) - rank) * p) for rank, p in enumerate(numbers)), max)
-    adjusted = dict(zip(numbers, steps, strict=True))
-    return [None if p is None else adjusted[p] for p in p_values]
+    given = dict(circumstances)
+    if given.get("prior") is None:
+        dataset = table.dataset if table else ""
+        given["prior"] = declared_prior(dataset) if given.get("comparable") else Prior.load()
+    scene = Scene(table, collect(frame, chance), chance or {}, **given)  # type: ignore[arg-type]
+    return [decide(assess(claim, scene)) for claim in claims]
 
 
-def decide(weighed: Weighed, p_adjusted: float | None, tests: int = 1) -> Verdict:
-    """The verdict, with the comparison that decides it. `tests`: how many claims share the 5 %."""
-    outcome = weighed.outcome(p_adjusted)
-    shown = _deciding(weighed, outcome)
-    seeds = _seeds(weighed, LEVEL / max(tests, 1)) if outcome is Outcome.UNDECIDED else None
+def decide(found: Assessment) -> Verdict:
+    """The verdict, with the comparison that decides it."""
+    shown = _deciding(found)
+    numbers = shown or Evidence("")
+    relative = numbers.relative or (None, None, None)
     return Verdict(
-        claim=weighed.claim.id,
-        statement=weighed.claim.statement,
-        kind=weighed.claim.kind,
-        outcome=outcome,
-        effect=shown.effect if shown else None,
-        low=shown.low if shown else None,
-        high=shown.high if shown else None,
-        unit=shown.unit if shown else "",
-        n=len(weighed.runs),
-        p=weighed.p,
-        p_adjusted=p_adjusted,
-        seeds_needed=seeds,
-        detail=explain(weighed, outcome, shown, seeds),
+        claim=found.claim.id,
+        statement=found.claim.statement,
+        kind=found.claim.kind,
+        outcome=found.outcome,
+        effect=numbers.effect,
+        low=numbers.low,
+        high=numbers.high,
+        unit=numbers.unit,
+        n=len(found.runs),
+        seeds=numbers.seeds,
+        p=found.p,
+        detail=explain(found, shown),
+        relative=relative[0],
+        relative_low=relative[1],
+        relative_high=relative[2],
+        published_relative=numbers.published_relative,
+        smallest=numbers.smallest,
+        margin=found.scene.margin,
+        hold=sum(e.state is State.HOLDS for e in found.needed),
+        total=len(found.needed),
+        open=tuple(e.label for e in found.open),
+        partly=", ".join(found.partly),
     )
 
 
-def _deciding(weighed: Weighed, outcome: Outcome) -> Evidence | None:
+def _deciding(found: Assessment) -> Evidence | None:
     """The comparison to show: the one that refutes, else the weakest of those that must hold."""
-    if weighed.refuted:
-        return weighed.refuted
-    if not weighed.tested:
-        return next(iter(weighed.evidence), None)
-    if outcome is Outcome.CONTRADICTED:
-        return min(weighed.tested, key=lambda e: e.p_fails)
-    return max(weighed.tested, key=lambda e: e.p_holds)
-
-
-def _seeds(weighed: Weighed, level: float) -> int | None:
-    """Seeds per variant that would decide: to refute, the cheapest reversed comparison; to support, the dearest."""
-    reversed_ones = [e for e in weighed.tested if not e.leans]
-    if reversed_ones:
-        needed = [e.seeds(level / len(weighed.tested)) for e in reversed_ones]
-        return max(_seeds_now(weighed) + 1, min(needed))
-    if weighed.blocked:
+    if not found.evidence:
         return None
-    return max([_seeds_now(weighed) + 1, *(e.seeds(level) for e in weighed.tested if e.p_holds > level / 2)])
-
-
-def _seeds_now(weighed: Weighed) -> int:
-    return min(len(weighed.samples[cell].runs) for e in weighed.tested for cell in e.cells)
+    refuting = found.refuted or found.opposite
+    if refuting:
+        return refuting
+    if not found.weighed:
+        return found.evidence[0]
+    needed = [e for e in found.weighed if e.required]
+    if found.outcome is Outcome.SMALLER:
+        return max((e for e in needed if e.state is not State.HOLDS), key=lambda e: e.p_holds)
+    still_open = [e for e in needed if e.state is not State.HOLDS] or [e for e in found.weighed if e.reversed_here]
+    return max(still_open or needed or found.weighed, key=lambda e: e.p_holds)

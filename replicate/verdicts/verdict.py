@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from replicate.verdicts.estimates import MAX_SEEDS
-
 
 class Outcome(StrEnum):
     """The answer to a claim at one scale."""
 
-    REPRODUCED = "reproduced"
-    CONTRADICTED = "contradicted"
+    HOLDS = "holds"
+    OPPOSITE = "opposite"
+    SMALLER = "smaller"
+    PREMISE = "premise not met"
     UNDECIDED = "undecided"
     EXACT = "exact"
     DIFFERS = "differs"
@@ -21,10 +21,14 @@ class Outcome(StrEnum):
 class Verdict:
     """The answer to one claim.
 
-    effect with its 95 % interval low to high, in `unit`: of the comparison that decides (the weakest that must hold,
-    the strongest that fails). n: runs used. p: two-sided, of this claim alone; p_adjusted: among the claims of its
-    table (Holm), which decides. seeds_needed: seeds per variant that would decide with power 0.8 if effect and spread
-    are as observed (MAX_SEEDS + 1: more than MAX_SEEDS); None where seeds do not help. detail: one sentence.
+    effect with its interval low to high, in `unit`: of the comparison that decides (the weakest that must hold, the one
+    that fails). The interval is the simultaneous one at the level of the look, the one that decides. n: runs that the
+    answer rests on; seeds: a row, at the look that decided. p: two-sided, before the looks are counted. detail: prose.
+    relative with relative_low and relative_high: the effect as a share of the level, published_relative that of the
+    paper's numbers, smallest the least that so many seeds see with power 0.8; None where there is no level.
+    margin: under which share of the level an effect is called small.
+    hold of total: comparisons that are shown as claimed; open: the names of those that are not. partly: which part of
+    the claim was not measured; such a verdict is never HOLDS or EXACT.
     """
 
     claim: str
@@ -36,14 +40,44 @@ class Verdict:
     high: float | None
     unit: str
     n: int
+    seeds: int
     p: float | None
-    p_adjusted: float | None
-    seeds_needed: int | None
     detail: str
+    relative: float | None = None
+    relative_low: float | None = None
+    relative_high: float | None = None
+    published_relative: float | None = None
+    smallest: float | None = None
+    margin: float = 0.1
+    hold: int = 0
+    total: int = 0
+    open: tuple[str, ...] = ()
+    partly: str = ""
 
     @property
-    def seeds_text(self) -> str:
-        """seeds_needed for a table: "12", ">1000" or nothing."""
-        if self.seeds_needed is None:
-            return ""
-        return f">{MAX_SEEDS}" if self.seeds_needed > MAX_SEEDS else str(self.seeds_needed)
+    def holds_in_part(self) -> bool:
+        """Whether all that was measured holds, but it is not all that the claim says."""
+        return bool(self.partly) and self.outcome is Outcome.UNDECIDED and 0 < self.hold == self.total
+
+    def words(self, comparable: bool) -> str:
+        """The answer for a report; `comparable`: measured on the paper's own data and sizes, or counted."""
+        return answer_words(self.outcome, comparable, self.margin, self.holds_in_part)
+
+
+def answer_words(outcome: Outcome, comparable: bool, margin: float = 0.1, in_part: bool = False) -> str:
+    """`holds here` of a laptop's task, `reproduced` of the paper's own experiment; the same for every answer.
+
+    >>> answer_words(Outcome.SMALLER, comparable=False), answer_words(Outcome.OPPOSITE, comparable=True)
+    ('smaller than 10 % here', 'contradicted')
+    """
+    if in_part:
+        return "reproduced in part" if comparable else "holds in part here"
+    if outcome is Outcome.HOLDS:
+        return "reproduced" if comparable else "holds here"
+    if outcome is Outcome.OPPOSITE:
+        return "contradicted" if comparable else "opposite here"
+    if outcome is Outcome.SMALLER:
+        return f"smaller than {100 * margin:g} %{'' if comparable else ' here'}"
+    if outcome is Outcome.PREMISE:
+        return outcome.value if comparable else f"{outcome.value} here"
+    return outcome.value

@@ -77,7 +77,7 @@ def contents(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> d
 
 def verdict_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """One line a verdict, with all its numbers."""
-    names = ("claim", "effect", "low", "high", "unit", "n", "p", "p_adjusted", "seeds_needed", "detail")
+    names = ("claim", "effect", "low", "high", "unit", "n", "seeds", "p", "smallest", "detail")
     return pd.DataFrame(
         [{"verdict": v.outcome.value, "statement": v.statement, **{n: getattr(v, n) for n in names}} for v in verdicts]
     )

@@ -30,9 +30,7 @@ def render(findings: Findings, kind: str, metadata: dict[str, None]) -> bytes:
 
 def draw(findings: Findings) -> Figure:
     """The paper's own figure where a study has one, else the table as a figure."""
-    from replicate.report.figures.convolution_figures import (
-        convolution_figure,  # here, since they draw with what stands above
-    )
+    from replicate.report.figures.convolution_figures import convolution_figure
     from replicate.report.figures.path_figures import path_figure
 
     own = path_figure(findings) or convolution_figure(findings)
