@@ -1,7 +1,8 @@
 """From records to tables, figures and verdicts. Nothing here trains anything or imports torch."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from replicate.errors import UserError, unknown
 from replicate.experiments.experiment import Experiment
@@ -10,7 +11,13 @@ from replicate.report.terminal import terminal
 from replicate.report.write import RECORDS, read_records, result_folder, write_index, write_results
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
-from replicate.verdicts import Verdict, judge_all
+from replicate.verdicts import Verdict, judge_all, rows_needed
+from replicate.verdicts.looks import LOOKS
+
+ERROR, LOSS = "test_error", "test_loss"
+"""Where numbers are not comparable with the paper's, the loss may decide in place of the error: it scatters less."""
+MOST_SEEDS = LOOKS[-1]
+Answer = TypeVar("Answer")
 
 __all__ = [
     "Findings",
@@ -18,8 +25,10 @@ __all__ = [
     "VariantFindings",
     "available_records",
     "committed_records",
+    "findings_of",
     "gather",
     "judge",
+    "open_claims",
     "report",
     "terminal",
     "write_index",
@@ -34,7 +43,7 @@ def report(
 
     Without any record of the plan nothing is written. Raises UserError.
     """
-    findings = gather(experiment, experiment.runs(), records)
+    findings = findings_of(experiment, list(records))
     verdicts = judge(findings)
     if results_dir is not None and findings.records:
         write_results(findings, verdicts, result_folder(results_dir, experiment.name, experiment.scale))
@@ -44,26 +53,46 @@ def report(
 
 def judge(findings: Findings) -> list[Verdict]:
     """The verdicts of the claims that the experiment's file names. Raises UserError for a claim the paper lacks."""
-    claims = {claim.id: claim for claim in findings.paper.claims}
-    for name in findings.experiment.settings.claims:
+    return _asked(findings, judge_all)
+
+
+def open_claims(findings: Findings) -> dict[str, frozenset[str]]:
+    """Undecided claim -> the published rows of which it needs further seeds. Raises UserError as :func:`judge`."""
+    return _asked(findings, rows_needed)
+
+
+def _asked(findings: Findings, question: Callable[..., Answer]) -> Answer:
+    """Put a question of `replicate.verdicts` about the experiment's claims to its measurements."""
+    claims, settings = {claim.id: claim for claim in findings.paper.claims}, findings.experiment.settings
+    for name in settings.claims:
         if name not in claims:
             raise unknown(f"claim of paper {findings.paper.id}", name, claims)
-    chosen = [claims[name] for name in findings.experiment.settings.claims]
+    chosen = [claims[name] for name in settings.claims]
     named = {column for claim in chosen for test in claim.test for column in test.columns_named()}
     named |= {premise.metric for claim in chosen for premise in claim.premise}
-    wanted = {*findings.table.units, *findings.columns, *named}  # sparing it the other curves
+    wanted = {*findings.table.units, *findings.columns, *named, LOSS}  # sparing it the other curves
     frame = findings.frame[findings.frame["metric"].isin(wanted)]
+    errors = [] if findings.comparable else [column for column, metric in settings.metrics.items() if metric == ERROR]
     try:
-        return judge_all(
+        return question(
             chosen,
             findings.table,
             frame,
             findings.chance,
-            measured=findings.experiment.settings.metrics,
+            measured=settings.metrics,
+            surrogate=dict.fromkeys(errors, LOSS),
             comparable=findings.comparable,
         )
     except ValueError as error:  # two variants for one published row
         raise UserError(f"{findings.experiment.name}: {error}") from error
+
+
+def findings_of(experiment: Experiment, records: Sequence[Record]) -> Findings:
+    """The findings of the planned runs, and of those further seeds that are among `records`."""
+    known = {record.id for record in records}
+    planned = experiment.runs()
+    further = [run for run in experiment.runs(seeds=range(MOST_SEEDS)) if run.id in known]
+    return gather(experiment, list({run.id: run for run in [*planned, *further]}.values()), records)
 
 
 def committed_records(results_dir: Path, experiment: str, scale: str) -> list[Record]:
@@ -72,8 +101,9 @@ def committed_records(results_dir: Path, experiment: str, scale: str) -> list[Re
 
 
 def available_records(experiment: Experiment, store: RunStore, results_dir: Path) -> list[Record]:
-    """The person's own runs of the experiment's plan if there are any, else the committed ones."""
+    """The user's own runs of the experiment, further seeds among them, if there are any; else the committed ones."""
     done = store.finished()
-    own = [store.read(run.id) for run in experiment.runs() if run.id in done] if done else []  # resolving takes long
+    runs = {run.id: run for run in [*experiment.runs(), *experiment.runs(seeds=range(MOST_SEEDS))]} if done else {}
+    own = [store.read(run) for run in runs if run in done]  # resolving a run takes long, so not without any record
     found = [record for record in own if record is not None]
     return found or committed_records(results_dir, experiment.name, experiment.scale)

@@ -2,7 +2,7 @@
 
 from replicate.verdicts.exact import agrees_to_printed_digits
 from replicate.verdicts.frame import COLUMNS, collect, final_values
-from replicate.verdicts.judge import judge, judge_all
+from replicate.verdicts.judge import judge, judge_all, rows_needed
 from replicate.verdicts.prior import Prior, fit_prior
 from replicate.verdicts.verdict import Outcome, Verdict, answer_words
 
@@ -18,4 +18,5 @@ __all__ = [
     "fit_prior",
     "judge",
     "judge_all",
+    "rows_needed",
 ]

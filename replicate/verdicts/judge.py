@@ -54,12 +54,43 @@ def judge_all(
     frame: tidy, with the columns of :data:`replicate.verdicts.frame.COLUMNS`; values in the units of `table`.
     chance: metric -> its value when guessing; a diverged run without a number stands there.
     """
+    return [decide(assessed) for assessed in _assessed(claims, table, frame, chance, circumstances)]
+
+
+def rows_needed(
+    claims: Sequence[Claim],
+    table: Table | None,
+    frame: pd.DataFrame,
+    chance: Mapping[str, float] | None = None,
+    **circumstances: Unpack[Circumstances],
+) -> dict[str, frozenset[str]]:
+    """Claim -> the rows of its open comparisons, for every undecided claim that further seeds may answer.
+
+    Arguments as for :func:`judge_all`. A premise that is not met, a row that was not measured or a diverged run without
+    a number is no matter of seeds.
+    """
+    found = _assessed(claims, table, frame, chance, circumstances)
+    undecided = [assessed for assessed in found if assessed.outcome is Outcome.UNDECIDED and not assessed.obstacles]
+    rows = {
+        assessed.claim.id: frozenset(cell.row for e in assessed.open if not e.reason for cell in e.cells)
+        for assessed in undecided
+    }
+    return {claim: needed for claim, needed in rows.items() if needed}
+
+
+def _assessed(
+    claims: Sequence[Claim],
+    table: Table | None,
+    frame: pd.DataFrame,
+    chance: Mapping[str, float] | None,
+    circumstances: Circumstances,
+) -> list[Assessment]:
     given = dict(circumstances)
     if given.get("prior") is None:
         dataset = table.dataset if table else ""
         given["prior"] = declared_prior(dataset) if given.get("comparable") else Prior.load()
     scene = Scene(table, collect(frame, chance), chance or {}, **given)  # type: ignore[arg-type]
-    return [decide(assess(claim, scene)) for claim in claims]
+    return [assess(claim, scene) for claim in claims]
 
 
 def decide(found: Assessment) -> Verdict:
