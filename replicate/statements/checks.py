@@ -21,26 +21,26 @@ Figures = dict[str, float]
 
 Check = Callable[[], Figures]
 
-PARTS = (
-    "sums",
-    "sizes",
-    "shifts",
-    "evaluation",
-    "sharing",
-    "groups",
-    "stacks",
-    "separable",
-    "fields",
-    "fast",
-    "classics",
-    "inception",
-    "residual",
-    "dense",
-)
-"""Modules of this package with checks; a part is a row of the table and a variant of the experiment."""
+PARTS = {
+    "sums": "sums",
+    "sizes": "sizes",
+    "shifts": "shifts",
+    "evaluation": "dense_evaluation",
+    "sharing": "sharing",
+    "groups": "groups",
+    "stacks": "stacks",
+    "separable": "separable",
+    "fields": "fields",
+    "fast": "fast",
+    "classics": "classics",
+    "inception": "inception_costs",
+    "residual": "residual",
+    "dense": "dense_connections",
+}
+"""Part -> the module of this package with its checks; a part is a row of the table and a variant of the experiment."""
 
-PAPER_PARTS = ("blocks",)
-"""Modules with checks of what single papers say, the table `statements` of each; a part is a row of it."""
+PAPER_PARTS = {"blocks": "bottlenecks"}
+"""The same for what single papers say, the table `statements` of each; a part is a row of it."""
 
 _CHECKS: dict[str, dict[str, Check]] = {}
 
@@ -56,10 +56,10 @@ def check(function: Check) -> Check:
 
 def checks_of(part: str) -> dict[str, Check]:
     """Claim -> check, for the checks of one part. Raises UserError for a part that does not exist."""
-    if part not in (known := (*PARTS, *PAPER_PARTS)):
+    if part not in (known := {**PARTS, **PAPER_PARTS}):
         raise unknown("part with checks", part, known)
-    import_module(f"replicate.statements.{part}")
-    return _CHECKS[part]
+    import_module(f"replicate.statements.{known[part]}")
+    return _CHECKS[known[part]]
 
 
 def run_check(claim: str, function: Check, seed: int) -> Figures:
