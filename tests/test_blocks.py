@@ -11,10 +11,10 @@ from replicate.models import mobilenet_v1, stochastic_depth
 from replicate.models.stochastic_depth import StochasticDepth
 from replicate.report import report
 from replicate.statements.bottlenecks import determined
-from replicate.studies import block_survival as survival
 from replicate.studies.count import measure
-from replicate.studies.random_embedding import collapsed_points, reconstruction_error, spiral
-from replicate.studies.topics import check
+from replicate.studies.options import Column
+from replicate.studies.random_draws import check, collapsed_points, reconstruction_error, spiral
+from replicate.studies.random_draws import stochastic_depth as built
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.convolution import task
@@ -101,7 +101,7 @@ def test_a_broken_decay_or_draw_is_not_reproduced(broken: str, tmp_path: Path, m
         for block in self.blocks:
             block.active = True
 
-    survival.network.cache_clear()
+    built.cache_clear()
     if broken == "draws":
         monkeypatch.setattr(StochasticDepth, "draw", all_active)
     else:
@@ -109,7 +109,7 @@ def test_a_broken_decay_or_draw_is_not_reproduced(broken: str, tmp_path: Path, m
     try:
         assert outcomes("stochastic_depth_blocks", tmp_path) != {"expected_depth": Outcome.HOLDS}
     finally:
-        survival.network.cache_clear()
+        built.cache_clear()
 
 
 # maps between blocks --------------------------------------------------------------------------------------------------
@@ -118,11 +118,11 @@ V1 = {"name": "mobilenet_v1"}
 
 
 def test_the_largest_map_by_hand_and_at_one_side() -> None:
-    column = {"input": (3, 224, 224), "layer": "stages.?.?"}
-    assert measure(V1, {**column, "of": "map_kilobytes"}) == 2 * 64 * 112**2 / 1000
-    assert [measure(V1, {**column, "of": "most_channels", "side": side}) for side in (56, 7)] == [128, 1024]
+    layer = "stages.?.?"
+    assert measure(V1, Column(of="map_kilobytes", layer=layer)) == 2 * 64 * 112**2 / 1000
+    assert [measure(V1, Column(of="most_channels", layer=layer, side=side)) for side in (56, 7)] == [128, 1024]
     with pytest.raises(UserError, match="none of the layers"):
-        measure(V1, {**column, "of": "most_channels", "side": 13})
+        measure(V1, Column(of="most_channels", layer=layer, side=13))
 
 
 def test_a_network_with_a_wrong_width_has_another_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,8 +133,8 @@ def test_a_network_with_a_wrong_width_has_another_peak(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"topic": "embedding", "dimension": 1}, "two dimensions"),
-        ({**SURVIVAL, "mini_batches": 0}, "at least one mini-batch"),
+        ({"topic": "embedding", "dimension": 1}, "options.dimension"),
+        ({**SURVIVAL, "mini_batches": 0}, "options.mini_batches"),
         ({**SURVIVAL, "decay": "cosine"}, "decay"),
     ],
 )

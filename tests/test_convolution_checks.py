@@ -13,7 +13,7 @@ from replicate.papers.schema import Claim
 from replicate.statements.checks import PARTS, checks_of, holds, run_check, run_part
 from replicate.statements.layer_shapes import separable
 from replicate.statements.measure import output_shape, weights
-from replicate.studies.topics import check as check_options
+from replicate.studies.convolution import check as check_options
 from replicate.verdicts import COLUMNS, Outcome, judge_all
 
 RIGHT = {"right", "right as summed", "right as products", "not printed in the seed text"}
@@ -118,8 +118,8 @@ def test_a_check_without_cases_is_an_error_and_not_a_success() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "unknown topic"),
-        ({"topic": "arithmetik"}, "did you mean arithmetic"),
+        ({}, r"options\.topic"),
+        ({"topic": "arithmetik"}, "should be 'arithmetic'"),
         ({"topic": "arithmetic", "part": "sum"}, "did you mean sums"),
         ({"topic": "arithmetic", "part": "sums", "claims": ["conv_comutes"]}, "did you mean conv_commutes"),
         ({"topic": "arithmetic", "part": "sums", "size": 3}, "size"),
@@ -133,7 +133,7 @@ def test_wrong_options_are_one_line(options: dict[str, object], message: str) ->
 
 def test_the_experiment_asks_for_every_part_and_every_decided_claim(paper: Paper) -> None:
     experiment = load_experiment("conv_arithmetic")
-    assert [run.config.options["part"] for run in experiment.runs()] == list(PARTS)
+    assert [run.config.options.part for run in experiment.runs()] == list(PARTS)
     assert sorted(experiment.settings.claims) == sorted(claim.id for claim in paper.claims_of("statements"))
 
 

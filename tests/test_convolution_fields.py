@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from replicate.errors import UserError
 from replicate.experiments.experiment import load_experiment
+from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model, model_names
 from replicate.papers import load_paper
 from replicate.report import report
@@ -17,7 +18,8 @@ from replicate.report.figures.convolution_figures import convolution_figure
 from replicate.statements import receptive
 from replicate.statements.measure import conv
 from replicate.statements.reach import Reach, follow, joined
-from replicate.statements.receptive import Fields, bare_network, columns_read, measured_field, transparent
+from replicate.statements.receptive import columns_read, measured_field, transparent
+from replicate.studies.receptive_fields import bare_network, check
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.convolution import task
@@ -109,7 +111,7 @@ def test_an_image_that_cuts_a_field_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_network_has_a_variant_and_a_row() -> None:
     experiment = load_experiment("receptive_fields")
-    named = [run.config.options["network"] for run in experiment.runs() if "network" in run.config.options]
+    named = [run.config.options.network for run in experiment.runs() if run.config.options.network]
     assert sorted(named) == model_names()
     rows = {row.variant for row in load_paper("conv_arithmetic").tables["receptive_fields"].rows}
     assert rows == set(experiment.variants)
@@ -137,4 +139,4 @@ def test_the_rule_holds_for_stacks_and_not_for_networks(tmp_path: Path) -> None:
 )
 def test_one_subject_is_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=re.compile(message)):
-        Fields.model_validate(options).check()
+        check(RunConfig(study="receptive_fields", options={"topic": "fields", **options}))

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from replicate.errors import UserError
+from replicate.experiments.run_config import validated
 from replicate.models import create_model
 from replicate.models.counting import OperationCounter, count, count_multiply_adds
 from replicate.studies.count import measure
+from replicate.studies.options import Column
 
 SMALL = (
     "resnet18",
@@ -124,7 +126,7 @@ def test_layers_and_patterns() -> None:
 
 
 def measured(model: Mapping[str, object], **column: object) -> float:
-    return measure(model, {"input": (3, 224, 224), "layer": "", **column})
+    return measure(model, validated(Column, "a count", column, "columns"))
 
 
 def test_quantities_of_a_column() -> None:
@@ -136,7 +138,7 @@ def test_quantities_of_a_column() -> None:
     shuffle = {"name": "shufflenet_1x_g3"}
     assert measured(shuffle, of="multiply_adds", without="fc") == 136_500_672
     assert measured(shuffle, of="multiply_adds", layer="fc", share=True) == 100 * 960_000 / 137_460_672
-    subsample = measure({"name": "lenet5"}, {"of": "connections", "input": (1, 32, 32), "layer": "features.s2.sum"})
+    subsample = measured({"name": "lenet5"}, of="connections", input=(1, 32, 32), layer="features.s2.sum")
     assert subsample == 5_880
 
 
@@ -152,7 +154,7 @@ def test_pruning_keeps_biases_and_the_last_fitting_density() -> None:
     ("column", "said"),
     [
         ({"of": "parameter"}, "unknown quantity to count 'parameter'; did you mean parameters"),
-        ({"of": "weights", "layers": "fc"}, "unknown key of a column to count 'layers'; did you mean layer"),
+        ({"of": "weights", "layers": "fc"}, "unknown setting 'layers'; did you mean layer"),
         ({"of": "weights", "layer": "classifier.fc9"}, "unknown layer of squeezenet1_0"),
         ({"of": "parameters", "layer": "fire2", "density": {}}, "unknown layer to prune 'fire2'"),
         ({"of": "parameters", "density": {"*": 33}}, "is a share of the weights, from 0 to 1, not 33"),

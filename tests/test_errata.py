@@ -16,6 +16,7 @@ from replicate.papers.schema import Erratum
 from replicate.papers.titles import SOURCE_DOCUMENTS
 from replicate.report.units import unit
 from replicate.studies.count import counted, measure
+from replicate.studies.options import Column
 from replicate.verdicts.exact import agrees_to_printed_digits
 
 COUNTED = [
@@ -31,7 +32,7 @@ def test_what_counting_decides_is_counted_again(erratum: Erratum) -> None:
     """The graph gives what the erratum says, to the last digit, and not what is printed."""
     column = erratum.count
     assert column is not None
-    found = measure(column.model, {"of": column.of, "input": column.input, "layer": column.layer})
+    found = measure(column.model, Column(of=column.of, input=column.input, layer=column.layer))
     assert found == column.gives
     if column.unit:
         assert isinstance(erratum.printed, (int, float))

@@ -20,11 +20,11 @@ from replicate.data.config import DataConfig
 from replicate.errors import UserError
 from replicate.evaluation import score, stream
 from replicate.evaluation.dense import Dense, fully_convolutional
-from replicate.evaluation.protocol import Evaluation, Protocol, read_options
+from replicate.evaluation.protocol import Evaluation, Protocol
 from replicate.evaluation.score import Batch, Tally, batch_answer, load_tallies, save_tallies
 from replicate.evaluation.views import corners, squares, views
 from replicate.experiments.experiment import load_experiment
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import RunConfig, read_options
 from replicate.models import create_model
 from replicate.models.weights import load_reference
 from replicate.runs.records import Record
@@ -289,7 +289,7 @@ def test_the_views_of_a_network_that_timm_released_are_timms(folder: Path) -> No
     config = load_experiment("inception_released", ["scale=pretrained", f"data.root={folder}", "options.images=4"])
     run = config.run("Inception-ResNet-v2", 0).config
     assert run.data is not None
-    batch = next(stream.make_feed(run.data, read_options(run.options), CLASSES, workers=0).batches(0))
+    batch = next(stream.make_feed(run.data, run.options, CLASSES, workers=0).batches(0))
     [[[(_, seen)]]] = batch.slots
     torch.testing.assert_close(seen.flatten(0, 1), expected, atol=0.02, rtol=0)  # of 2: the crop's edge rounds apart
 
@@ -355,9 +355,9 @@ def test_another_number_of_classes_is_refused(folder: Path, tmp_path: Path) -> N
     assert config.data is not None
     data = config.data.model_copy(update={"root": str(tmp_path)})
     with pytest.raises(UserError, match="has 1 classes and the network 1000"):
-        stream.make_feed(data, read_options(config.options), CLASSES, workers=0)
+        stream.make_feed(data, config.options, CLASSES, workers=0)
     with pytest.raises(UserError, match="no folder val"):
-        stream.make_feed(data.model_copy(update={"root": str(place)}), read_options(config.options), CLASSES, workers=0)
+        stream.make_feed(data.model_copy(update={"root": str(place)}), config.options, CLASSES, workers=0)
 
 
 def test_a_damaged_state_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -428,7 +428,7 @@ def test_runs_of_an_ensemble_share_no_network(workdir: Path) -> None:
 )
 def test_protocols_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        read_options(options)
+        read_options("evaluate", options)
 
 
 def test_networks_must_come_from_one_place() -> None:

@@ -35,8 +35,7 @@ def block(layers: int, growth_rate: int, efficient: bool = False, batch: int = 2
             "options": {"layers": layers},
         }
     )
-    assert config.data is not None
-    subject = memory.make_subject(config, config.data, 0, CPU, channels_last=False)
+    subject = memory.make_subject(config, 0, CPU, channels_last=False)
     return subject.build(efficient), subject
 
 
@@ -184,8 +183,7 @@ def test_dropout_comes_after_the_shared_part() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU's allocator")
 def test_the_allocator_sees_the_saving() -> None:
     config = load_experiment("densenet_memory", ["scale=laptop"]).run("naive 100", 0).config
-    assert config.data is not None
-    subject = memory.make_subject(config, config.data, 0, torch.device("cuda"), channels_last=True)
+    subject = memory.make_subject(config, 0, torch.device("cuda"), channels_last=True)
     naive, shared = (memory.allocated(subject.build(efficient), subject) for efficient in (False, True))
     assert shared < 0.7 * naive
 
@@ -197,7 +195,7 @@ def config(**fields: Any) -> RunConfig:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"model": {"name": "densenet_cifar"}, "options": {"layer": 3}}, "no option 'layer'"),
+        ({"model": {"name": "densenet_cifar"}, "options": {"layer": 3}}, "unknown setting 'layer'"),
         ({"model": {"name": "vgg11"}}, "unknown option of model vgg11 'memory_efficient'"),
         ({"model": {"name": "densenet_cifar", "growth_rate": 4}, "options": {"layers": 3}}, "alone"),
         ({"model": {}, "options": {"layers": 3}}, "alone"),

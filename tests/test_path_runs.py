@@ -24,6 +24,7 @@ from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.studies import gradient_paths as paths
 from replicate.studies import lesion, path_lengths, pretrained
+from replicate.studies.options import LengthOptions, PathOptions
 from replicate.studies.surgery import residual_parts
 from replicate.studies.trained import training_run
 from replicate.sweep.launch import run_experiment
@@ -35,8 +36,8 @@ QUICK = ["scale=smoke", "runs_dir=runs", "wandb=disabled", "machine.workers=1", 
 # paths counted -------------------------------------------------------------------------------------------------------
 
 
-def lengths(**options: object) -> path_lengths.LengthOptions:
-    return path_lengths.LengthOptions.model_validate({"blocks": 54, **options})
+def lengths(**options: object) -> LengthOptions:
+    return LengthOptions.model_validate({"blocks": 54, **options})
 
 
 def test_path_lengths_are_binomial() -> None:
@@ -75,7 +76,7 @@ def test_lengths_experiment_reproduces_its_claims_exactly(workdir: Path) -> None
 
 # what the curves say -------------------------------------------------------------------------------------------------
 
-WINDOW = paths.PathOptions(samples=1, low=5, high=17, of=54)
+WINDOW = PathOptions(samples=1, low=5, high=17, of=54)
 
 
 def singles(norms: Sequence[float]) -> dict[str, float | None]:
@@ -165,9 +166,8 @@ def test_gradients_experiment_measures_every_length(workdir: Path) -> None:
     ],
 )
 def test_options_are_checked_before_any_work(options: dict[str, object], message: str) -> None:
-    config = RunConfig(study="lesion_pretrained", model={"name": "resnet18"}, data=DataConfig(), options=options)
     with pytest.raises(UserError, match=message):
-        lesion.check(config)
+        RunConfig(study="lesion_pretrained", model={"name": "resnet18"}, data=DataConfig(), options=options)
 
 
 # public weights ------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_projections_are_no_layers_and_hooks_are_taken_away() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["options.layers=3"], "no option 'layers'"),
+        (["options.layers=3"], "options.layers"),
         (["model.name=lenet5", "model.depth=null", "model.width=null", "data.size=32"], "no 3x3 convolution"),
     ],
 )

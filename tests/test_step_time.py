@@ -77,9 +77,9 @@ def test_numbers_too_small_for_speed_are_zero_while_steps_are_timed(
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("options.stpes=3", "no option 'stpes'"),
-        ("options.steps=0", "at least 1"),
-        ("options.against=3", "mapping"),
+        ("options.stpes=3", "options.stpes"),
+        ("options.steps=0", "greater than or equal to 1"),
+        ("options.against=3", "options.against"),
         ("options.against={depth: 9}", "depth"),
     ],
 )

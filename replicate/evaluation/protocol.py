@@ -1,20 +1,15 @@
 """Evaluation protocols as data: what `options` of study evaluate may say."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from replicate.errors import UserError
-from replicate.experiments.recipe import first_line
+from replicate.experiments.run_config import Block, Options
 
 Crops = Literal["centre", "corners", "grid", "squares"]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Protocol(Part):
+class Protocol(Block):
     """Views of an image at every scale of `scales`, each also mirrored where `flip` says so.
 
     scales: pixels of the image's shorter side after resizing (Q of the VGG paper). crops: centre (1 view); corners (4
@@ -38,7 +33,7 @@ class Protocol(Part):
         return self
 
 
-class Evaluation(Part):
+class Evaluation(Options):
     """`options` of a run: protocols whose answers are averaged ("multi-crop and dense"), and who answers.
 
     readings: further lists of protocols by name, tested in the same run: what they measure carries the name.
@@ -67,11 +62,3 @@ class Evaluation(Part):
     def every_protocol(self) -> tuple[Protocol, ...]:
         """All of them, in order."""
         return tuple(protocol for protocols in self.asked.values() for protocol in protocols)
-
-
-def read_options(options: dict[str, Any]) -> Evaluation:
-    """The options as data. Raises UserError for what makes no sense."""
-    try:
-        return Evaluation.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"options.{first_line(error)}") from error

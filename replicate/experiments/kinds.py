@@ -1,39 +1,65 @@
-"""The kinds of study by name: which parts of a configuration each reads. Read without importing torch."""
+"""The kinds of study by name: what each reads, takes as options and measures. Read without importing torch."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from replicate.experiments import metrics as measured
+from replicate.experiments.metrics import Metric
+
+NETWORK = ("model", "data", "options")
+TRAINING = ("model", "data", "recipe", "trainer", "options")
 
 
 @dataclass(frozen=True)
 class Study:
-    """`blocks` are the parts of the configuration that the study reads, and so the parts of its runs' identity.
+    """`module` has the functions: `run(task) -> Outcome`, and `check(config)` where more than options can be wrong.
 
+    `blocks` are the parts of the configuration that the study reads, and so the parts of its runs' identity.
+    `options`: the class of its block `options`, as "module:class"; the module imports no torch.
+    `metrics`: what it measures, single values and curves.
     `untrained`: a run may name no recipe, when its network is not one that we train.
     `counted`: what it compares with the print follows from graphs and arithmetic alone, without data or training.
     """
 
     module: str
     blocks: tuple[str, ...]
+    options: str
+    metrics: tuple[Metric, ...]
     trains: bool = False
     counted: bool = False
     untrained: bool = False
 
+    def metric(self, name: str) -> Metric | None:
+        """The metric of that name, None if the study does not measure it."""
+        return next((metric for metric in self.metrics if fnmatchcase(name, metric.name)), None)
+
+
+def study(file: str, blocks: tuple[str, ...], options: str, metrics: tuple[Metric, ...], **kind: bool) -> Study:
+    """The study of replicate/studies/<file>.py, whose options are a class of replicate/studies/options.py."""
+    return Study(f"replicate.studies.{file}", blocks, f"replicate.studies.options:{options}", metrics, **kind)
+
 
 STUDIES = {
-    "train": Study("replicate.studies.train", ("model", "data", "recipe", "trainer", "options"), trains=True),
-    "count": Study("replicate.studies.count", ("model", "options"), counted=True),
-    "convolution": Study("replicate.studies.topics", ("options",), counted=True),
-    "convolution_speed": Study("replicate.studies.topics", ("options",)),
-    "receptive_fields": Study("replicate.studies.topics", ("options",)),
-    "translation": Study("replicate.studies.topics", ("options",)),
-    "random_draws": Study("replicate.studies.topics", ("options",)),
+    "train": study("train", TRAINING, "TrainOptions", measured.TRAINED, trains=True),
+    "count": study("count", ("model", "options"), "CountOptions", measured.COUNTED, counted=True),
+    "convolution": study("convolution", ("options",), "ConvolutionOptions", measured.CHECKED, counted=True),
+    "convolution_speed": study("conv_speed", ("options",), "SpeedOptions", measured.SPEED),
+    "receptive_fields": study("receptive_fields", ("options",), "FieldOptions", measured.FIELDS),
+    "translation": study("translation", ("options",), "TranslationOptions", measured.TRANSLATION),
+    "random_draws": study("random_draws", ("options",), "DrawOptions", measured.DRAWS),
     "evaluate": Study(
-        "replicate.studies.evaluate", ("model", "data", "recipe", "trainer", "options"), trains=True, untrained=True
+        "replicate.studies.evaluate",
+        TRAINING,
+        "replicate.evaluation.protocol:Evaluation",
+        measured.EVALUATED,
+        trains=True,
+        untrained=True,
     ),
-    "memory": Study("replicate.studies.memory", ("model", "data", "options")),
-    "step_time": Study("replicate.studies.step_time", ("model", "data", "recipe", "options")),
-    "lesion": Study("replicate.studies.lesion", ("model", "data", "recipe", "trainer", "options"), trains=True),
-    "lesion_pretrained": Study("replicate.studies.lesion", ("model", "data", "options")),
-    "responses": Study("replicate.studies.responses", ("model", "data", "recipe", "trainer", "options"), trains=True),
-    "paths": Study("replicate.studies.gradient_paths", ("model", "data", "recipe", "trainer", "options"), trains=True),
-    "path_lengths": Study("replicate.studies.path_lengths", ("options",)),
+    "memory": study("memory", NETWORK, "MemoryOptions", measured.MEMORY),
+    "step_time": study("step_time", ("model", "data", "recipe", "options"), "StepTimeOptions", measured.STEP_TIME),
+    "lesion": study("lesion", TRAINING, "LesionOptions", measured.LESION, trains=True),
+    "lesion_pretrained": study("lesion", NETWORK, "LesionOptions", measured.LESION),
+    "responses": study("responses", TRAINING, "ResponseOptions", measured.RESPONSES, trains=True),
+    "paths": study("gradient_paths", TRAINING, "PathOptions", measured.PATHS, trains=True),
+    "path_lengths": study("path_lengths", ("options",), "LengthOptions", measured.PATH_LENGTHS),
 }

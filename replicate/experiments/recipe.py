@@ -7,7 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from replicate.errors import UserError, unknown
+from replicate.errors import UserError, first_line, unknown
 from replicate.paths import data_files
 
 Unit = Literal["epochs", "iterations"]
@@ -140,14 +140,3 @@ def resolve_recipe(name: str, overrides: dict[str, Any]) -> Recipe:
         return Recipe.model_validate({**recipe_file(name), **given})
     except ValueError as error:
         raise UserError(f"recipe {name}: {first_line(error)}") from error
-
-
-def first_line(error: ValueError) -> str:
-    """A validation error as one line: the field and what is wrong with it."""
-    problems = getattr(error, "errors", None)
-    if problems is None:
-        return str(error)
-    first = problems()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    given = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-    return f"{place}: {first['msg']}{given}" if place else str(first["msg"])

@@ -1,14 +1,28 @@
 """A run as data: everything that decides its result, and the id that follows from it."""
 
-from typing import Any, Literal, TypeVar
+from importlib import import_module
+from typing import Any, Generic, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypeVar
 
 from replicate.data.config import DataConfig
-from replicate.errors import UserError
+from replicate.errors import UNKNOWN_SETTING, UserError, first_line, unknown
 from replicate.experiments.composition import FREE_BLOCKS
 from replicate.experiments.kinds import STUDIES
-from replicate.experiments.recipe import Recipe, first_line, resolve_recipe
+from replicate.experiments.recipe import Recipe, resolve_recipe
 from replicate.files import canonical, digest
 
 SCALES = ("smoke", "laptop", "paper", "pretrained")
@@ -17,7 +31,18 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Block(BaseModel):
+    """Settings as data. An unknown one is refused with the nearest that there is."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        for key in data if isinstance(data, dict) else ():
+            if key not in cls.model_fields:
+                problem = str(unknown("setting", str(key), cls.model_fields))
+                raise PydanticCustomError(UNKNOWN_SETTING, "{problem}", {"problem": problem, "key": str(key)})
+        return data
 
 
 class TrainerConfig(Block):
@@ -55,15 +80,49 @@ class MachineConfig(Block):
     checkpoint_seconds: float = Field(60, ge=0)
 
 
-class RunConfig(Block):
-    """Everything that decides the result of a run but its seed."""
+class Options(Block):
+    """The block `options` of a run; each study has its class.
+
+    Dumped as it was given, without defaults: run ids are hashed from it, so that an option added later changes none.
+    """
+
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        options = handler(data)
+        if isinstance(data, dict):
+            options._given = data
+        return options
+
+    @model_serializer
+    def _as_given(self) -> dict[str, Any]:
+        return self._given
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the experiment and the command line say, and nothing else."""
+        return self._given
+
+
+OptionsT = TypeVar("OptionsT", bound=Options, default=Options, covariant=True)
+
+
+class RunConfig(Block, Generic[OptionsT]):
+    """Everything that decides the result of a run but its seed. Raises UserError for options that the study lacks."""
 
     study: str
     model: dict[str, Any] = {}
     data: DataConfig | None = None
     recipe: Recipe | None = None
     trainer: TrainerConfig | None = None
-    options: dict[str, Any] = {}
+    options: OptionsT = Field(default_factory=dict, validate_default=True)
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _of_the_study(cls, options: Any, info: ValidationInfo) -> Options:
+        return read_options(info.data["study"], options)
 
     @property
     def devices(self) -> int:
@@ -71,12 +130,33 @@ class RunConfig(Block):
         return self.trainer.devices or 1 if self.trainer is not None else 1
 
     def identity(self) -> dict[str, Any]:
-        """What a run's id is made of: all that is set, less where files lie and where a recipe's numbers came from."""
+        """What a run's id is made of: every field that is set, except file locations and the source of a recipe."""
         unimportant = {"data": {"root", "download"}, "recipe": {"published"}}
         return self.model_dump(mode="json", exclude_none=True, exclude=unimportant)
 
 
-class Run(Block):
+class DataRunConfig(RunConfig[OptionsT], Generic[OptionsT]):
+    """A run that shows images to a network."""
+
+    data: DataConfig
+
+
+class RecipeRunConfig(DataRunConfig[OptionsT], Generic[OptionsT]):
+    """A run whose network takes training steps, whether or not it is trained to the end."""
+
+    recipe: Recipe
+
+
+class TrainingConfig(RecipeRunConfig[OptionsT], Generic[OptionsT]):
+    """A run that trains its network, or takes it from the run that did."""
+
+    trainer: TrainerConfig
+
+
+ConfigT = TypeVar("ConfigT", bound=RunConfig, default=RunConfig, covariant=True)
+
+
+class Run(Block, Generic[ConfigT]):
     """One (experiment, scale, variant, seed).
 
     `row` is the published row that the variant re-makes, `architecture` the paper's entry for its graph at paper scale.
@@ -92,7 +172,7 @@ class Run(Block):
     row: str | None
     architecture: str | None = None
     columns: tuple[str, ...] = ()
-    config: RunConfig
+    config: ConfigT
 
 
 class Settings(Block):
@@ -120,7 +200,31 @@ def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:
         if name is None and not STUDIES[study].untrained:
             raise UserError(f"{label}: recipe.name is missing: how is the network trained?")
         used["recipe"] = None if name is None else resolve_recipe(name, fields)
-    return validated(RunConfig, label, {"study": study, **used})
+    used["options"] = read_options(study, used["options"], label)
+    return validated(config_class(study), label, {"study": study, **used})
+
+
+def config_class(study: str) -> type[RunConfig]:
+    """The configuration of the study's runs: the blocks that it reads are there."""
+    optional = {"recipe", "trainer"} if STUDIES[study].untrained else set()
+    required = set(STUDIES[study].blocks) - optional
+    if "trainer" in required:
+        return TrainingConfig
+    if "recipe" in required:
+        return RecipeRunConfig
+    return DataRunConfig if "data" in required else RunConfig
+
+
+def training_config(config: RunConfig) -> TrainingConfig:
+    """The training of the same network on the same data by the same recipe, as study `train` does it."""
+    fields = config.model_dump(include={"model", "data", "recipe", "trainer"})
+    return TrainingConfig.model_validate({**fields, "study": "train"})
+
+
+def read_options(study: str, options: Any, label: str = "") -> Options:
+    """What `options` say, as the study's class. Raises UserError in one line for an option that makes no sense."""
+    module, _, name = STUDIES[study].options.partition(":")
+    return validated(getattr(import_module(module), name), label or f"study {study}", options, "options")
 
 
 def with_seed(run: Run, seed: int) -> Run:
@@ -135,8 +239,7 @@ def validated(model: type[Model], label: str, data: Any, block: str = "") -> Mod
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        prefix = f"{block}." if block else ""
-        raise UserError(f"{label}: {prefix}{first_line(error)}") from error
+        raise UserError(f"{label}: {first_line(error, block)}") from error
 
 
 def run_id(study: str, config: dict[str, Any], seed: int) -> str:

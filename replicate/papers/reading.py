@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from replicate.errors import UserError
+from replicate.errors import UserError, first_line
 from replicate.papers.printed import Printed
 from replicate.papers.schema import Paper
 
@@ -35,12 +35,6 @@ def _printed(loader: _PaperLoader, node: yaml.ScalarNode) -> float:
 _PaperLoader.add_constructor("tag:yaml.org,2002:float", _printed)
 
 
-def _first_error(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
-
-
 def read_paper(path: Path) -> Paper:
     """The paper of one YAML file. Raises UserError when the file is missing, no YAML, or not of the schema."""
     try:
@@ -49,7 +43,7 @@ def read_paper(path: Path) -> Paper:
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise UserError(f"{path.name}: {_first_error(error)}") from error
+        raise UserError(f"{path.name}: {first_line(error)}") from error
     if paper.id != path.stem:
         raise UserError(f"{path.name}: id is '{paper.id}', it must be the file's name '{path.stem}'")
     return paper

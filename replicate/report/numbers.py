@@ -144,7 +144,7 @@ def protocol_line(findings: Findings) -> str:
 
 def tested(findings: Findings) -> list[str]:
     """Each way in which the runs of the experiment were tested."""
-    return list(dict.fromkeys(views(run.config.options, run.config.data) for run in findings.runs))
+    return list(dict.fromkeys(views(run.config.options.given, run.config.data) for run in findings.runs))
 
 
 def views(options: Mapping[str, Any], data: Any) -> str:

@@ -1,6 +1,8 @@
 """A finished run as data, sealed by the digest of its own text."""
 
-from typing import Any, Literal
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, SupportsFloat
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,8 +21,23 @@ class Measurement(BaseModel):
     value: float | None
 
 
+def finite(value: SupportsFloat | None) -> float | None:
+    """None for what is no finite number: JSON has no NaN."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def singles(found: Mapping[str, SupportsFloat | None]) -> list[Measurement]:
+    """Single values by metric."""
+    return [Measurement(metric=metric, value=finite(value)) for metric, value in found.items()]
+
+
+def curve(metric: str, points: Iterable[tuple[float, SupportsFloat | None]]) -> list[Measurement]:
+    """A metric over its index, from (index, value)."""
+    return [Measurement(metric=metric, index=index, value=finite(value)) for index, value in points]
+
+
 class Timing(BaseModel):
-    """Wall-clock seconds of the sitting that finished the run; its training images per second (None: no training)."""
+    """Wall-clock seconds of the attempt that finished the run; its training images per second (None: no training)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

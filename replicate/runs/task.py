@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Generic
 
 from replicate.experiments.kinds import STUDIES
-from replicate.experiments.run_config import MachineConfig, Run, RunConfig
+from replicate.experiments.run_config import ConfigT, MachineConfig, Run, RunConfig
 from replicate.runs.progress import Progress
 from replicate.runs.records import Measurement, Record, Status, Timing
 from replicate.runs.store import RunStore
@@ -26,10 +27,10 @@ class Tracker:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A run to do, its folder in the store, and whom to tell about it."""
+class Task(Generic[ConfigT]):
+    """A run to do, its folder in the store, and who is told about it."""
 
-    run: Run
+    run: Run[ConfigT]
     machine: MachineConfig
     store: RunStore
     report: Callable[[Progress], None]
@@ -74,12 +75,12 @@ def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
 
 
 def study_check(name: str) -> Callable[[RunConfig], None]:
-    """The study's own look at a configuration before the sweep: `check` of its file. Raises UserError."""
-    function: Callable[[RunConfig], None] = import_module(STUDIES[name].module).check
+    """What the study refuses before the sweep begins, beyond wrong options. Raises UserError."""
+    function: Callable[[RunConfig], None] = getattr(import_module(STUDIES[name].module), "check", lambda config: None)
     return function
 
 
 def load_study(name: str) -> Callable[[Task], Outcome]:
-    """The function of the study `name`."""
+    """The function that does a run of the study `name`."""
     function: Callable[[Task], Outcome] = import_module(STUDIES[name].module).run
     return function

@@ -5,61 +5,63 @@ nothing of what is printed: it returns what it computed, and the verdict engine 
 parts as well, whose claims stand in the papers' files.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from importlib import import_module
 
 import torch
 
 from replicate.data.random import derived_seed
 from replicate.errors import UserError, unknown
-from replicate.experiments.run_config import Block
-from replicate.runs.records import Measurement
-from replicate.runs.task import Task
 
 Figures = dict[str, float]
 """What a check computed: {name: number in the unit of the paper's table}; "" is the percentage of cases that held."""
 
 Check = Callable[[], Figures]
 
-PARTS = (
-    "sums",
-    "sizes",
-    "shifts",
-    "evaluation",
-    "sharing",
-    "groups",
-    "stacks",
-    "separable",
-    "fields",
-    "fast",
-    "classics",
-    "inception",
-    "residual",
-    "dense",
-)
-"""Modules of this package with checks; a part is a row of the table and a variant of the experiment."""
+PARTS = {
+    "sums": "sums",
+    "sizes": "sizes",
+    "shifts": "shifts",
+    "evaluation": "dense_evaluation",
+    "sharing": "sharing",
+    "groups": "groups",
+    "stacks": "stacks",
+    "separable": "separable",
+    "fields": "fields",
+    "fast": "fast",
+    "classics": "classics",
+    "inception": "inception_costs",
+    "residual": "residual",
+    "dense": "dense_connections",
+}
+"""Part -> the module of this package with its checks; a part is a row of the table and a variant of the experiment."""
 
-PAPER_PARTS = ("blocks",)
-"""Modules with checks of what single papers say, the table `statements` of each; a part is a row of it."""
+PAPER_PARTS = {"blocks": "bottlenecks"}
+"""The same for what single papers say, the table `statements` of each; a part is a row of it."""
 
 _CHECKS: dict[str, dict[str, Check]] = {}
 
 
 def check(function: Check) -> Check:
     """Make `function` the check of the claim of its own name."""
-    part = _CHECKS.setdefault(function.__module__.rpartition(".")[2], {})
-    if function.__name__ in part:
-        raise ValueError(f"two checks are called {function.__name__}")
-    part[function.__name__] = function
+    register(function.__module__, function.__name__, function)
     return function
+
+
+def register(module: str, claim: str, function: Check) -> None:
+    """Make `function` the check of a claim of the module's part."""
+    checks = _CHECKS.setdefault(module.rpartition(".")[2], {})
+    if claim in checks:
+        raise ValueError(f"two checks are called {claim}")
+    checks[claim] = function
 
 
 def checks_of(part: str) -> dict[str, Check]:
     """Claim -> check, for the checks of one part. Raises UserError for a part that does not exist."""
-    if part not in (known := (*PARTS, *PAPER_PARTS)):
+    if part not in (known := {**PARTS, **PAPER_PARTS}):
         raise unknown("part with checks", part, known)
-    import_module(f"replicate.statements.{part}")
-    return _CHECKS[part]
+    import_module(f"replicate.statements.{known[part]}")
+    return _CHECKS[known[part]]
 
 
 def run_check(claim: str, function: Check, seed: int) -> Figures:
@@ -99,22 +101,3 @@ def holds(cases: Iterable[bool]) -> Figures:
     if not outcomes:
         raise UserError("a check tried no case")
     return {"": 100 * sum(outcomes) / len(outcomes)}
-
-
-class Arithmetic(Block):
-    """The checks of one part (a module of this package), or of those of its `claims` that are named."""
-
-    part: str
-    claims: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """Raises UserError for a part or claim that does not exist."""
-        known = checks_of(self.part)
-        for claim in self.claims:
-            if claim not in known:
-                raise unknown(f"claim of part {self.part}", claim, known)
-
-    def measure(self, task: Task) -> Iterator[Measurement]:
-        """One measurement for each figure, under its column's name."""
-        for name, value in run_part(self.part, task.run.seed, self.claims).items():
-            yield Measurement(metric=name, value=value)

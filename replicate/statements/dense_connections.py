@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from replicate.models import create_model
 from replicate.models.densenet import DenseBlock, DenseLayer
 from replicate.statements.checks import Figures, check, holds
+from replicate.statements.counted import counted
 from replicate.statements.measure import same
 
 CASES = ((4, 3), (6, 4), (12, 8))  # growth rate and layers
@@ -63,13 +64,7 @@ def densenet_connections() -> Figures:
     return holds(case(*sizes) for sizes in CASES)
 
 
-@check
-def densenet_channel_growth() -> Figures:
-    """Channels after 3 blocks of 12 layers with growth rate 12 behind 16 maps, no compression."""
-    with torch.device("meta"):
-        network = create_model("densenet_cifar", depth=40, growth_rate=12)
-        maps = network.get_submodule("stages")(network.get_submodule("stem")(torch.empty(1, 3, 32, 32)))
-    return {"channels": maps.shape[1]}
+counted(__name__, "densenet_channel_growth")
 
 
 @check

@@ -12,7 +12,8 @@ from replicate.models import create_model
 from replicate.models.mobilefacenet import GlobalDepthwise
 from replicate.models.shufflenet_v1 import ChannelShuffle
 from replicate.statements.checks import Figures, check, holds
-from replicate.statements.measure import channel_dependence, conv, distinct, multiply_adds, only, same, weights
+from replicate.statements.counted import counted
+from replicate.statements.measure import channel_dependence, conv, distinct, only, same, weights
 
 GROUPS = (2, 3, 4, 6, 12)
 
@@ -23,14 +24,7 @@ def block_diagonal(groups: int, outputs: int, inputs: int) -> torch.Tensor:
     return out_group[:, None] == in_group[None, :]
 
 
-@check
-def group_conv_params() -> Figures:
-    def case(groups: int) -> bool:
-        full, grouped = conv(12, 24, 3), conv(12, 24, 3, groups=groups)
-        size = weights(grouped) == 24 * (12 // groups) * 9 and weights(full) == groups * weights(grouped)
-        return size and multiply_adds(full, 12, 8, 8) == groups * multiply_adds(grouped, 12, 8, 8)
-
-    return holds(map(case, GROUPS))
+counted(__name__, "group_conv_params")
 
 
 @check
@@ -143,9 +137,4 @@ def shufflenet_groups_are_depthwise() -> Figures:
     return holds(inputs == 1 for inputs in read) | {"fewest channels read": min(read)}
 
 
-@check
-def separable_example() -> Figures:
-    depthwise, pointwise = conv(3, 3, 3, groups=3), conv(3, 4, 1)
-    standard, parts = weights(conv(3, 4, 3)), [weights(depthwise), weights(pointwise)]
-    figures = {"standard": standard, "depthwise": parts[0], "pointwise": parts[1], "separable": sum(parts)}
-    return figures | {"times fewer": standard / sum(parts)}
+counted(__name__, "separable_example")

@@ -13,10 +13,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from replicate.models import create_model
-from replicate.models.counting import count_parameters
-from replicate.models.layers.inception_blocks import Branches, InceptionNet
+from replicate.models.layers.inception_blocks import InceptionNet
 from replicate.statements.checks import Figures, check, holds
-from replicate.statements.measure import conv, multiply_adds, output_shape, same, weights
+from replicate.statements.counted import counted
+from replicate.statements.measure import conv, same
 
 WEIGHTED = (torch.conv2d, F.linear)
 POOLS = (F.max_pool2d, F.avg_pool2d, torch.mean)
@@ -63,27 +63,7 @@ def googlenet() -> InceptionNet:
     return network
 
 
-@check
-def naive_inception_output() -> Figures:
-    """1x1, 3x3 and 5x5 kernels and a pool with its 1x1, side by side on 28x28x192."""
-    pool = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(192, 32, 1))
-    square = [conv(192, outputs, k, padding=k // 2) for outputs, k in ((64, 1), (128, 3), (32, 5))]
-    channels, rows, columns = output_shape(Branches([*square, pool]), 192, 28, 28)
-    return holds([(rows, columns) == (28, 28)]) | {"channels": channels}
-
-
-@check
-def googlenet_5x5_direct() -> Figures:
-    return {"multiplications": multiply_adds(conv(192, 32, 5, padding=2), 192, 28, 28)}
-
-
-@check
-def googlenet_5x5_reduced() -> Figures:
-    """The reduction, the 5x5 behind it, their sum in millions, and how many times it goes into the direct 5x5."""
-    reduction, behind = conv(192, 16, 1), conv(16, 32, 5, padding=2)
-    parts = [multiply_adds(reduction, 192, 28, 28), multiply_adds(behind, 16, 28, 28)]
-    direct = multiply_adds(conv(192, 32, 5, padding=2), 192, 28, 28)
-    return {"1x1": parts[0], "5x5": parts[1], "sum": sum(parts) / 1e6, "times fewer": direct / sum(parts)}
+counted(__name__, "naive_inception_output googlenet_5x5_direct googlenet_5x5_reduced")
 
 
 @check
@@ -104,51 +84,7 @@ def inception_v2_depth() -> Figures:
     return {"layers more": depth(changed, WEIGHTED) - before}
 
 
-@check
-def inception_v1_gap() -> Figures:
-    """Weights between the last 7x7 maps and 1024 units, as printed, in tens of millions, and with the average between.
-
-    The classifier really has 1000 units.
-    """
-    network = googlenet()
-    channels, rows, columns = output_shape(nn.Sequential(network.stem, network.stages), 3, 224, 224)
-    flat = channels * rows * columns
-    with torch.device("meta"):
-        sizes = [weights(nn.Linear(inputs, 1024, bias=False)) for inputs in (flat, channels)]
-        real = weights(nn.Linear(flat, network.fc.out_features, bias=False))
-    return {
-        "flat": sizes[0] / 1e7,
-        "averaged": sizes[1] / 1e6,
-        "flat to the classes": real,
-        "classes": network.fc.weight.numel(),
-    }
-
-
-@check
-def inception_v2_table() -> Figures:
-    """Weights without biases and normalisation; conv1 is not separable there, and 4c and 4d project to 128."""
-    with torch.device("meta"):
-        network = create_model("bn_inception", batch_norm=False, separable_stem=False)
-    assert isinstance(network, InceptionNet)
-    blocks = dict(network.blocks())
-    figures: Figures = {
-        name: kernels(blocks[name]) for name in ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
-    }
-    return figures | {"total": kernels(network)}
-
-
-def kernels(module: nn.Module) -> int:
-    """Weights of convolutions and dense layers, without biases."""
-    layers = [layer for layer in module.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
-    return sum(layer.weight.numel() for layer in layers)
-
-
-@check
-def inception_v3_params() -> Figures:
-    """In the printed unit of ten thousand, and as a count."""
-    with torch.device("meta"):
-        counted = count_parameters(create_model("inception_v3_keras2016"))
-    return {"tens of thousands": counted / 1e4, "parameters": counted}
+counted(__name__, "inception_v1_gap inception_v2_table inception_v3_params")
 
 
 @check

@@ -6,9 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from replicate.models.counting import count_parameters
+from replicate.models.counting import OperationCounter, count_parameters
 
 Maps = Callable[[Tensor], Tensor]
 """(batch, channels, height, width) -> the same, of other sizes"""
@@ -55,10 +54,9 @@ def multiply_adds(layer: nn.Module, *shape: int) -> int:
 
 def multiplications(function: Callable[..., Any], *tensors: Tensor) -> int:
     """Multiply-adds of the convolutions and matrix products in function(*tensors)."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
+    with OperationCounter() as counter, torch.no_grad():
         function(*tensors)
-    return counter.get_total_flops() // 2
+    return counter.multiply_adds
 
 
 def output_shape(layer: nn.Module, *shape: int) -> tuple[int, ...]:

@@ -3,22 +3,15 @@
 Looks along the rows of an image.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from replicate.errors import UserError, unknown
-from replicate.experiments.run_config import Block
-from replicate.models import create_model, model_names
 from replicate.models.layers.squeeze_excitation import SqueezeExcitation
 from replicate.models.lenet import ScaledTanh
-from replicate.models.mobilefacenet import GlobalDepthwise
-from replicate.runs.records import Measurement
-from replicate.runs.task import Task
-from replicate.statements.measure import conv, with_ones
-from replicate.statements.reach import Reach, follow
+from replicate.statements.measure import with_ones
+from replicate.statements.reach import Reach
 
 MARGIN = 4  # strides of the last maps by which an image is wider than a field
 PLAIN = (nn.ReLU, nn.ReLU6, nn.PReLU, nn.Tanh, ScaledTanh, nn.Dropout, nn.BatchNorm2d, nn.LocalResponseNorm)
@@ -151,56 +144,3 @@ def measured_field(network: nn.Module, channels: int, height: int, reach: Reach)
 def open_gate(maps: Tensor) -> Tensor:
     """A gate that looks at nothing."""
     return maps.new_ones(())
-
-
-def bare_network(name: str) -> nn.Module:
-    """A registered network in evaluation without activations and normalisation, which move no field.
-
-    It lies on the meta device unless it has layers of its own whose numbers :func:`transparent` needs.
-    """
-    with torch.device("meta"):
-        network = create_model(name)
-    if any(own_tensors(layer) for layer in network.modules()):
-        network = create_model(name)
-    for parent in [*network.modules()]:
-        for key, child in [*parent.named_children()]:
-            if isinstance(child, PLAIN):
-                setattr(parent, key, nn.Identity())
-            if isinstance(child, GlobalDepthwise):  # a mean with weights, which takes maps of one size only
-                setattr(parent, key, nn.AdaptiveAvgPool2d(1))
-    return network.eval()
-
-
-class Fields(Block):
-    """One `network` of the registry, or a row of `kernels` at stride 1."""
-
-    network: str | None = None
-    kernels: tuple[int, ...] = ()
-
-    def check(self) -> None:
-        """Raises UserError unless one of the two is named, and for a network that is not there."""
-        if (self.network is None) == (not self.kernels):
-            raise UserError("topic fields takes one of options.network and options.kernels")
-        if self.network is not None and self.network not in model_names():
-            raise unknown("model", self.network, model_names())
-
-    def subject(self) -> tuple[nn.Module, int, int]:
-        """The network, its input's channels, and the smallest side of an image for it."""
-        if self.network is None:
-            return nn.Sequential(*(conv(1, 1, kernel) for kernel in self.kernels)), 1, sum(self.kernels)
-        network: Any = bare_network(self.network)
-        return network, network.in_channels, network.min_size
-
-    def measure(self, task: Task) -> Iterator[Measurement]:
-        """In pixels: field, measured; recursion and by_rule, followed; off, the difference of the first two; jump.
-
-        whole_image is 1 where gates read all of the image beside the field.
-        """
-        network, channels, side = self.subject()
-        reach = follow(network, channels, side).maps
-        field, everything = measured_field(transparent(network), channels, side, reach)
-        if everything != reach.everything:
-            raise ValueError(f"{self.network}: the gradient and the recursion disagree on what its gates read")
-        found = {"field": field, "recursion": reach.field, "off": field - reach.field, "by_rule": reach.by_rule}
-        for name, value in {**found, "jump": reach.jump, "whole_image": everything}.items():
-            yield Measurement(metric=name, value=float(value))

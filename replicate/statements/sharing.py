@@ -12,6 +12,7 @@ from replicate.models import create_model
 from replicate.models.counting import count_parameters
 from replicate.models.layers.squeeze_excitation import SqueezeExcitation
 from replicate.statements.checks import Figures, check, holds
+from replicate.statements.counted import counted
 from replicate.statements.layer_shapes import DeformableConv2d, LocallyConnected2d, TiledConv2d
 from replicate.statements.measure import dependence, same, weights
 
@@ -107,18 +108,7 @@ def se_block_formula() -> Figures:
     return holds([case(8, 2), case(16, 4), case(32, 16)])
 
 
-@check
-def se_params() -> Figures:
-    """Gates without biases, as the formula has them."""
-    with torch.device("meta"):
-        plain = count_parameters(create_model("resnet50"))
-        gated = count_parameters(create_model("se_resnet50", gate_bias=False))
-        without_last = count_parameters(create_model("se_resnet50", gate_bias=False, gate_stages=(2, 3, 4)))
-    return {
-        "added": (gated - plain) / 1e6,
-        "share": 100 * (gated - plain) / plain,
-        "share without the last stage": 100 * (without_last - plain) / plain,
-    }
+counted(__name__, "se_params")
 
 
 @check

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from replicate.statements.checks import Figures, check, holds
-from replicate.statements.measure import chain, conv, dependence, multiply_adds, only, output_shape, weights, with_ones
+from replicate.statements.counted import counted
+from replicate.statements.measure import chain, conv, dependence, only, output_shape, weights, with_ones
 
 LAYERS = ((3, 1), (3, 4), (5, 2), (2, 3))  # kernel and number of layers
 
@@ -26,20 +27,7 @@ def times_used(layer: nn.Module, side: int) -> Tensor:
     return dependence(with_ones(layer), 1, side, side).sum(0).view(side, side)
 
 
-@check
-def valid_padding_size() -> Figures:
-    return holds(side_after(20, k, d, 0) == 20 - (k - 1) * d for k, d in LAYERS)
-
-
-@check
-def same_padding_size() -> Figures:
-    """The zeros in all, as many as valid padding would lose pixels, are k - 1 a layer."""
-
-    def case(k: int, d: int) -> bool:
-        kept, valid = side_after(20, k, d, "same"), side_after(20, k, d, 0)
-        return kept == 20 and kept - valid == (k - 1) * d
-
-    return holds(case(k, d) for k, d in LAYERS if k % 2)  # of an even kernel's zeros one side has more
+counted(__name__, "valid_padding_size same_padding_size")
 
 
 @check
@@ -89,41 +77,7 @@ def pool_costs() -> Figures:
     return holds(cases) | {"parameters": weights(nn.MaxPool2d(3, 2), nn.AvgPool2d(2))}
 
 
-@check
-def conv_output_size() -> Figures:
-    cases = product(range(7, 14), (1, 3, 5), (1, 2, 3))
-    return holds(output_shape(conv(1, 1, k, stride=s), 1, w, w)[2] == (w - k) // s + 1 for w, k, s in cases)
-
-
-@check
-def conv_cost() -> Figures:
-    def case(inputs: int, outputs: int, kernel: int, stride: int, side: int) -> bool:
-        layer = conv(inputs, outputs, kernel, stride=stride)
-        _, rows, columns = output_shape(layer, inputs, side, side)
-        taps = inputs * kernel**2 * outputs
-        return weights(layer) == taps and multiply_adds(layer, inputs, side, side) == taps * rows * columns
-
-    return holds([case(3, 8, 3, 1, 16), case(4, 6, 5, 2, 17), case(8, 2, 1, 1, 9), case(1, 1, 2, 3, 11)])
-
-
-def dense_and_conv() -> tuple[nn.Module, nn.Module]:
-    """A 2x2 convolution on 32x32 pixels and the dense layer between the same units, on the meta device."""
-    with torch.device("meta"):
-        layer = conv(3, 8, 2)
-        outputs = output_shape(layer, 3, 32, 32)
-        return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, int(torch.Size(outputs).numel()), bias=False)), layer
-
-
-@check
-def fc_vs_conv_params() -> Figures:
-    dense, layer = dense_and_conv()
-    return {"ratio": weights(dense) / weights(layer) / 1e4}
-
-
-@check
-def fc_vs_conv_compute() -> Figures:
-    dense, layer = dense_and_conv()
-    return {"ratio": multiply_adds(dense, 3, 32, 32) / multiply_adds(layer, 3, 32, 32)}
+counted(__name__, "conv_output_size conv_cost fc_vs_conv_params fc_vs_conv_compute")
 
 
 @check

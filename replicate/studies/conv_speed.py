@@ -1,4 +1,4 @@
-"""One convolution by every algorithm: how far from torch's result, how many products, how long.
+"""Study `convolution_speed`: one convolution by every algorithm: its error, its products, its time.
 
 Times are medians of repeated calls in single precision and depend on the machine; products do not.
 """
@@ -9,15 +9,15 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from replicate.data.random import generator
-from replicate.experiments.run_config import Block
-from replicate.runs.records import Measurement
-from replicate.runs.task import Task
+from replicate.experiments.run_config import RunConfig
+from replicate.runs.records import Measurement, curve, singles
+from replicate.runs.task import Outcome, Task
 from replicate.statements import algorithms as by
 from replicate.statements.measure import multiplications
+from replicate.studies.options import SpeedOptions
 
 TOLERANCES = {"winograd_4x4": 1e-4, "separable": 1e-4}
 """Largest error allowed, as a share of the largest output; 2e-5 where none is named."""
@@ -98,33 +98,27 @@ def milliseconds(call: Callable[[], object], device: str, budget: float) -> floa
     return 1e3 * median(times)
 
 
-class Speed(Block):
-    """One kernel size by every algorithm, on `maps` (output sides, pixels), `channels` in and out, one image.
+def run(task: Task[RunConfig[SpeedOptions]]) -> Outcome:
+    """For every algorithm and map its time, under its name; on the largest map its error and its products.
 
-    `milliseconds` of calls go into each time.
+    Raises ValueError when an algorithm is further from torch's result than its tolerance.
     """
+    return Outcome(tuple(measure(task.run.config.options, task.run.seed, device_of(task))))
 
-    kernel: int = Field(ge=1)
-    maps: tuple[int, ...] = Field(min_length=1)
-    channels: int = Field(8, ge=1)
-    milliseconds: float = Field(200, gt=0)
 
-    def check(self) -> None:
-        """Every combination that the fields allow can be run."""
+def device_of(task: Task) -> str:
+    return "cuda" if task.machine.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
-    def measure(self, task: Task) -> Iterator[Measurement]:
-        """For every algorithm and map its time, under its name; on the largest map its error and its products.
 
-        Raises ValueError when an algorithm is further from torch's result than its tolerance.
-        """
-        device = "cuda" if task.machine.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
-        for name, algorithm in applicable(self.kernel).items():
-            for maps in sorted(self.maps):
-                given = problem(name, self.kernel, maps, self.channels, task.run.seed, device)
-                error = checked(name, algorithm, *given)
-                took = milliseconds(partial(algorithm, *given), device, self.milliseconds / 1e3)
-                yield Measurement(metric=name, index=maps, value=took)
-            needed = products(name, algorithm, *given)
-            yield Measurement(metric=f"{name}_error", value=error)
-            yield Measurement(metric=f"{name}_products", value=needed)
-            yield Measurement(metric=f"{name}_saving", value=products("direct", by.direct, *given) / needed)
+def measure(options: SpeedOptions, seed: int, device: str) -> Iterator[Measurement]:
+    """The measurements, one algorithm after the other."""
+    for name, algorithm in applicable(options.kernel).items():
+        times = {}
+        for maps in sorted(options.maps):
+            given = problem(name, options.kernel, maps, options.channels, seed, device)
+            error = checked(name, algorithm, *given)
+            times[maps] = milliseconds(partial(algorithm, *given), device, options.milliseconds / 1e3)
+        needed = products(name, algorithm, *given)
+        saving = products("direct", by.direct, *given) / needed
+        yield from curve(name, times.items())
+        yield from singles({f"{name}_error": error, f"{name}_products": needed, f"{name}_saving": saving})

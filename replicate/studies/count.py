@@ -12,8 +12,11 @@ from replicate.errors import UserError, unknown
 from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.models.counting import Count, count
-from replicate.runs.records import Measurement
+from replicate.runs.records import singles
 from replicate.runs.task import Outcome, Task
+from replicate.studies.options import Column, CountOptions
+
+Config = RunConfig[CountOptions]
 
 
 def largest(found: Count) -> tuple[int, ...]:
@@ -38,70 +41,57 @@ QUANTITIES: dict[str, Callable[[Count], float]] = {
     "megabytes": lambda found: 4 * found.parameters / 1e6,  # of 32-bit parameters
     "mebibytes": lambda found: 4 * found.parameters / 2**20,
 }
-COLUMN_KEYS = ("of", "model", "layer", "without", "share", "input", "density", "side")
 
 
-def check(config: RunConfig) -> None:
+def check(config: Config) -> None:
     """Counting takes no longer than looking, so this counts."""
     counted(config)
 
 
-def run(task: Task) -> Outcome:
-    """Counts the variant's network, or its layers options.layer, on one image of options.input.
-
-    options.columns names what is measured, as {column: {of: quantity, ...}}; without it parameters and multiply-adds
-    under their own names. A column may also have
-    model, input, layer, side: in place of the variant's (model: options that differ);
-    without: layers to leave out of the number;
-    side: pixels, for the maps of that side alone;
-    share: true for the percentage that the layers are of the whole network;
-    density: {layers: share of the weights that pruning leaves}, the last pattern that fits wins; biases stay.
-    """
-    model, options = task.run.config.model, task.run.config.options
-    values = counted(task.run.config)
-    whole = count(**_network(model, _defaults(options)))
-    return Outcome(
-        measurements=tuple(Measurement(metric=name, value=float(value)) for name, value in values.items()),
-        parameters=whole.parameters,
-        multiply_adds=whole.multiply_adds,
-    )
+def run(task: Task[Config]) -> Outcome:
+    """Counts the columns of the options, by default parameters and multiply-adds of the variant's network."""
+    config = task.run.config
+    column = filled(Column(of="parameters"), config.options)
+    whole = counted_layers(config.model, column, column.layer)
+    return Outcome(tuple(singles(counted(config))), parameters=whole.parameters, multiply_adds=whole.multiply_adds)
 
 
-def counted(config: RunConfig) -> dict[str, float]:
-    """The number of every column. Raises UserError for a network, quantity, key or layer that does not exist."""
-    columns = config.options.get("columns") or _both()
-    own = {name: {**_defaults(config.options), **column} for name, column in columns.items() if column is not None}
-    return {name: measure(config.model, column) for name, column in own.items()}
+def counted(config: Config) -> dict[str, float]:
+    """The number of every column. Raises UserError for a network, quantity or layer that does not exist."""
+    columns = {name: column for name, column in config.options.columns.items() if column is not None}
+    return {name: measure(config.model, filled(column, config.options)) for name, column in columns.items()}
 
 
-def _both() -> dict[str, dict[str, str]]:
-    return {quantity: {"of": quantity} for quantity in ("parameters", "multiply_adds")}
+def filled(column: Column, options: CountOptions) -> Column:
+    """The column with the options' input, layer and side where it names none."""
+    common = {"input", "layer", "side"} - column.model_fields_set
+    return column.model_copy(update={name: getattr(options, name) for name in common})
 
 
-def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    own = {"input": options.get("input", (3, 224, 224)), "layer": options.get("layer", "")}
-    return own | {"side": options["side"]} if "side" in options else own
+def network_of(model: Mapping[str, Any], column: Column) -> dict[str, Any]:
+    """Name and options of the column's network."""
+    options = {**model, **column.model}
+    if "name" not in options:
+        raise UserError("model.name is missing: which network is counted?")
+    return options
 
 
-def _network(model: Mapping[str, Any], column: Mapping[str, Any]) -> dict[str, Any]:
-    return {**model, **column.get("model", {}), "input_shape": column["input"], "layer": column["layer"]}
+def counted_layers(model: Mapping[str, Any], column: Column, layer: str) -> Count:
+    """What there is to count in `layer` of the column's network."""
+    return count(**network_of(model, column), input_shape=column.input, layer=layer)
 
 
-def measure(model: Mapping[str, Any], column: Mapping[str, Any]) -> float:
-    """The number of one column. Raises UserError for a quantity, key or layer that does not exist."""
-    for key in column:
-        if key not in COLUMN_KEYS:
-            raise unknown("key of a column to count", key, COLUMN_KEYS)
-    if column["of"] not in QUANTITIES:
-        raise unknown("quantity to count", column["of"], QUANTITIES)
-    network = _network(model, column)
-    if "density" in column:
-        return pruned(network, column["density"])
-    quantity = QUANTITIES[column["of"]]
-    value = quantity(of_side(count(**network), column.get("side")))
-    if "without" in column:
-        value -= quantity(count(**{**network, "layer": column["without"]}))
-    return 100 * value / quantity(count(**{**network, "layer": ""})) if column.get("share") else value
+def measure(model: Mapping[str, Any], column: Column) -> float:
+    """The number of one column. Raises UserError for a quantity or layer that does not exist."""
+    if column.of not in QUANTITIES:
+        raise unknown("quantity to count", column.of, QUANTITIES)
+    if column.density is not None:
+        return pruned(model, column, column.density)
+    quantity = QUANTITIES[column.of]
+    value = quantity(of_side(counted_layers(model, column, column.layer), column.side))
+    if column.without is not None:
+        value -= quantity(counted_layers(model, column, column.without))
+    return 100 * value / quantity(counted_layers(model, column, "")) if column.share else value
 
 
 def of_side(found: Count, side: int | None) -> Count:
@@ -109,22 +99,23 @@ def of_side(found: Count, side: int | None) -> Count:
     return replace(found, maps=tuple(shape for shape in found.maps if side in (None, *shape[-1:])))
 
 
-def pruned(network: Mapping[str, Any], density: Mapping[str, float]) -> int:
+def pruned(model: Mapping[str, Any], column: Column, density: Mapping[str, float]) -> int:
     """Parameters that remain when each layer keeps its share of the weights, rounded up, and all of its biases."""
-    options = {key: value for key, value in network.items() if key not in ("input_shape", "layer")}
+    layer, options = column.layer, {"in_channels": column.input[0], **network_of(model, column)}
     with torch.device("meta"):
-        parts = dict(create_model(in_channels=network["input_shape"][0], **options).named_modules())
-    if network["layer"] not in parts:
-        raise unknown("layer to prune", network["layer"], filter(None, parts))
+        parts = dict(create_model(**options).named_modules())
+    if layer not in parts:
+        raise unknown("layer to prune", layer, filter(None, parts))
     kept = 0
-    for path, parameter in parts[network["layer"]].named_parameters(prefix=network["layer"]):
+    for path, parameter in parts[layer].named_parameters(prefix=layer):
         owner = path.rpartition(".")[0]
-        share = 1.0 if parameter.ndim == 1 else _density(owner, density)
+        share = 1.0 if parameter.ndim == 1 else density_of(owner, density)
         kept += math.ceil(round(share * parameter.numel(), 6))  # 0.3 * 10 is a little more than 3 in binary
     return kept
 
 
-def _density(layer: str, density: Mapping[str, float]) -> float:
+def density_of(layer: str, density: Mapping[str, float]) -> float:
+    """The share of the layer's weights that stays."""
     share = next((value for pattern, value in reversed([*density.items()]) if fnmatchcase(layer, pattern)), 1.0)
     if not 0 <= share <= 1:
         raise UserError(f"density of {layer} is a share of the weights, from 0 to 1, not {share}")

@@ -1,7 +1,7 @@
 """Study `evaluate`: one trained network, or several, under an evaluation protocol.
 
-The networks are runs of study `train` with the same network, data and recipe, trained now if nobody has, or networks
-with public weights. An evaluation that is stopped goes on at the batch that it had reached.
+The networks come from runs of study `train` with the same network, data and recipe, which are done now if they are
+missing, or have public weights. An evaluation that is stopped goes on at the batch that it had reached.
 """
 
 import time
@@ -16,71 +16,59 @@ from replicate.data.loaders import check_data
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError
 from replicate.evaluation.dense import fully_convolutional
-from replicate.evaluation.protocol import Evaluation, read_options
+from replicate.evaluation.protocol import Evaluation
 from replicate.evaluation.score import FILE, Network, Tallies, add_batch, batch_answer, load_tallies, save_tallies
 from replicate.evaluation.stream import PART, Feed, make_feed
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import DataRunConfig, training_config
 from replicate.runs.progress import Progress
-from replicate.runs.records import Measurement, Status
+from replicate.runs.records import Status, singles
 from replicate.runs.task import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
-from replicate.studies.train import check_training
+from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import Subject, trained
-from replicate.training.network import count_network
 from replicate.training.trainer import accelerator_device
 
+Config = DataRunConfig[Evaluation]
 
-def check(config: RunConfig) -> None:
-    """The protocols make sense, the networks can be had, the data are there."""
-    evaluation = read_options(config.options)
-    assert config.data is not None
+
+def check(config: Config) -> None:
+    """The networks can be trained or loaded, and the data are there."""
     if config.data.name == IMAGENET:
         imagenet_root(config.data, [PART])
     else:
         check_data(config.data)
-    if not needs_training(config, evaluation):
-        check_pretrained(config, evaluation.weights)
+    if needs_training(config):
+        check_training(training_config(config))
     else:
-        check_training(config)
+        check_pretrained(config, config.options.weights)
 
 
-def needs_training(config: RunConfig, evaluation: Evaluation) -> bool:
-    """Whether the networks come from runs of study train. Raises UserError where nothing says what they come from."""
-    given = [evaluation.weights is not None, evaluation.untrained, config.recipe is not None]
-    if sum(given) != 1:
+def needs_training(config: Config) -> bool:
+    """Whether the networks come from runs of study train. Raises UserError unless exactly one source is named."""
+    if [config.options.weights is not None, config.options.untrained, config.recipe is not None].count(True) != 1:
         raise UserError("study evaluate needs one of options.weights, options.untrained and recipe.name")
     return config.recipe is not None
 
 
-def run(task: Task) -> Outcome:
-    """Measures test_error and test_top5_error (percent) and test_loss (nats), of each reading with its name behind."""
-    config = task.run.config
-    assert config.data is not None
-    evaluation = read_options(config.options)
-    subjects = [member(task, evaluation, number) for number in range(evaluation.members)]
+def run(task: Task[Config]) -> Outcome:
+    """Measures test_error and test_top5_error (percent) and test_loss (nats); those of a reading end in its name."""
+    config, evaluation = task.run.config, task.run.config.options
+    subjects = [member(task, number) for number in range(evaluation.members)]
     feed = make_feed(config.data, evaluation, data_shape(config.data).classes, task.machine.loader_workers)
     forms = [networks(subject.network, evaluation) for subject in subjects]
     tallies = evaluate(task, forms, feed, evaluation)
     found = {f"{name}{suffix}": value for suffix, tally in tallies.items() for name, value in tally.rates().items()}
     found["classes"] = float(data_shape(config.data).classes)
-    size = count_network(config.model, config.data)
     status: Status = "diverged" if any(subject.status == "diverged" for subject in subjects) else "finished"
-    return Outcome(
-        measurements=tuple(Measurement(metric=metric, value=value) for metric, value in found.items()),
-        status=status,
-        parameters=evaluation.members * size.parameters,
-        multiply_adds=size.multiply_adds,
-        data_checksum=feed.checksum,
-    )
+    return outcome_of(config, singles(found), status, feed.checksum, networks=evaluation.members)
 
 
-def member(task: Task, evaluation: Evaluation, number: int) -> Subject:
+def member(task: Task[Config], number: int) -> Subject:
     """Network `number` of m. Run s has those of seeds s m ... s m + m - 1, so that no two runs share a network."""
+    evaluation = task.run.config.options
     seed = task.run.seed * evaluation.members + number
-    own = replace(task, run=task.run.model_copy(update={"seed": seed}))
-    if task.run.config.recipe is not None:
-        return trained(own)
-    return pretrained(own, evaluation.weights)
+    seeded = replace(task, run=task.run.model_copy(update={"seed": seed}))
+    return trained(seeded) if task.run.config.recipe is not None else pretrained(seeded, evaluation.weights)
 
 
 def networks(network: nn.Module, evaluation: Evaluation) -> list[Network]:
@@ -90,7 +78,7 @@ def networks(network: nn.Module, evaluation: Evaluation) -> list[Network]:
 
 
 def evaluate(task: Task, forms: Sequence[Sequence[Network]], feed: Feed, evaluation: Evaluation) -> Tallies:
-    """Count errors over all batches, from where an earlier sitting stopped."""
+    """Count errors over all batches, from where an earlier attempt stopped."""
     device = accelerator_device(task.machine.accelerator)
     asked = evaluation.asked
     tallies = load_tallies(task.folder, asked)

@@ -15,73 +15,44 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 
 from replicate.data.batch_stream import EpochLoader
 from replicate.data.random import generator
 from replicate.data.resident import Batch
-from replicate.experiments.run_config import Block, RunConfig, validated
-from replicate.runs.records import Measurement
+from replicate.experiments.run_config import TrainingConfig
+from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.task import Outcome, Task
+from replicate.studies.options import PathOptions
 from replicate.studies.surgery import Part, Slot, Stopped, replaced, residual_parts
+from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import loaders_of, trained
-from replicate.training.network import count_network
 
 Values = NDArray[np.float64]
 TAIL = 0.025  # of the gradient on either side of the lengths that carry it: together 5 %
 
 
-class PathOptions(Block):
-    """samples: paths of each length. images: how many of a training batch to take, all of it by default.
-
-    low, high, of: the paper's effective lengths, `low` to `high` of `of` blocks.
-    """
-
-    samples: int = Field(ge=1)
-    images: int | None = Field(None, ge=1)
-    low: int = Field(ge=0)
-    high: int = Field(ge=0)
-    of: int = Field(ge=1)
-
-
-def options_of(config: RunConfig) -> PathOptions:
-    return validated(PathOptions, config.study, config.options, "options")
-
-
-def check(config: RunConfig) -> None:
-    """As study `train` checks; the options make sense."""
-    from replicate.studies.train import check_training
-
+def check(config: TrainingConfig[PathOptions]) -> None:
+    """As study `train` checks."""
     check_training(config)
-    options_of(config)
 
 
-def run(task: Task) -> Outcome:
+def run(task: Task[TrainingConfig[PathOptions]]) -> Outcome:
     """Measures the curves path_norm (mean norm of one path's gradient), path_share and gradient_share (percent).
 
     Single values: decay_slope (of the norm's decimal logarithm, per block), decay_fit (its R squared), effective_share
     (percent of the gradient on the paper's effective lengths), effective_paths (percent of the paths), carrying_low
     and carrying_high (the lengths that carry the middle 95 percent) and carrying_mean.
     """
-    config, options = task.run.config, options_of(task.run.config)
-    assert config.data is not None
-    assert config.recipe is not None
+    config, options = task.run.config, task.run.config.options
     subject = trained(task)
-    loaders = loaders_of(task, lambda data: data, config.recipe.batch_size, subject.device)
+    loaders = loaders_of(task, config.data, config.recipe.batch_size, subject.device)
     batches = [(x[: options.images], y[: options.images]) for x, y in islice(endless(loaders.train), options.samples)]
     blocks = residual_parts(subject.network)
     norms = np.array(
         [mean_norm(subject.network, blocks, length, batches, task.run.seed) for length in range(len(blocks) + 1)]
     )
-    size = count_network(config.model, config.data)
-    return Outcome(
-        measurements=tuple(summary(norms, options)),
-        status=subject.status,
-        parameters=size.parameters,
-        multiply_adds=size.multiply_adds,
-        data_checksum=loaders.checksum,
-    )
+    return outcome_of(config, summary(norms, options), subject.status, loaders.checksum)
 
 
 def endless(loader: EpochLoader) -> Iterator[Batch]:
@@ -126,8 +97,8 @@ def summary(norms: Values, options: PathOptions) -> Iterator[Measurement]:
     slope, fit = exponential(norms)
     low, high = carrying(gradient_share)
     for metric, values in (("path_norm", norms), ("path_share", path_share), ("gradient_share", gradient_share)):
-        yield from (Measurement(metric=metric, index=length, value=finite(v)) for length, v in enumerate(values))
-    singles = {
+        yield from curve(metric, enumerate(values))
+    found = {
         "decay_slope": slope,
         "decay_fit": fit,
         "effective_share": gradient_share[window].sum(),
@@ -136,7 +107,7 @@ def summary(norms: Values, options: PathOptions) -> Iterator[Measurement]:
         "carrying_high": high,
         "carrying_mean": (gradient_share * np.arange(blocks + 1)).sum() / 100,
     }
-    yield from (Measurement(metric=metric, value=finite(value)) for metric, value in singles.items())
+    yield from singles(found)
 
 
 def shares(values: Values) -> Values:
@@ -166,8 +137,3 @@ def carrying(gradient_share: Values) -> tuple[float, float]:
     if not np.isfinite(below).all():
         return math.nan, math.nan
     return float(np.searchsorted(below, TAIL)), float(np.searchsorted(below, 1 - TAIL))
-
-
-def finite(value: float) -> float | None:
-    """None for what is no finite number: JSON has no NaN."""
-    return float(value) if math.isfinite(value) else None

@@ -19,51 +19,32 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from replicate.data.config import DataConfig
 from replicate.data.loaders import check_data
 from replicate.data.random import generator
 from replicate.data.resident import Batch
 from replicate.data.shapes import data_shape
-from replicate.experiments.run_config import Block, RunConfig, validated
-from replicate.runs.records import Measurement
+from replicate.experiments.run_config import DataRunConfig, training_config
+from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.task import Outcome, Task
+from replicate.studies.options import LesionOptions
 from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.surgery import Part, Slot, deletion, parts, replaced, residual_parts, single_deletions
+from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import Subject, loaders_of, trained
-from replicate.training.network import count_network
+
+Config = DataRunConfig[LesionOptions]
 
 EVALUATION_BATCH = 500
 MOST = 0.9  # the share of blocks that "nearly all" is taken for
 
 
-class LesionOptions(Block):
-    """The options of a lesion. images: test images to look at, all of them by default."""
-
-    lesion: Literal["each", "delete", "swap"] = "each"
-    images: int | None = Field(None, ge=1)
-    draws: int = Field(1, ge=1)
-    delete: int | None = Field(None, ge=1)
-    of: int | None = Field(None, ge=1)
-    swap: int | None = Field(None, ge=1)
-    weights: str | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> "LesionOptions":
-        needed = {"each": (), "delete": ("delete", "of"), "swap": ("swap",)}[self.lesion]
-        for name in needed:
-            if getattr(self, name) is None:
-                raise ValueError(f"lesion {self.lesion} needs options.{name}")
-        return self
-
-
 @dataclass(frozen=True)
-class Patient:
+class LesionTask:
     """A network, the test batches to look at, and the seed of the draws."""
 
     network: nn.Module
@@ -72,61 +53,32 @@ class Patient:
     seed: int
 
 
-def check(config: RunConfig) -> None:
-    """As study `train` checks, where it trains; the options make sense and the weights are there."""
-    options = options_of(config)
-    if config.recipe is None:
-        assert config.data is not None
-        check_pretrained(config, options.weights)
-        check_data(config.data)
+def check(config: Config) -> None:
+    """Where it trains, as study `train` checks; else the weights are there."""
+    if config.recipe is not None:
+        check_training(training_config(config))
     else:
-        from replicate.studies.train import check_training
+        check_pretrained(config, config.options.weights)
+        check_data(config.data)
 
-        check_training(config)
 
-
-def run(task: Task) -> Outcome:
+def run(task: Task[Config]) -> Outcome:
     """Measures what the options ask for, on the test data."""
-    config, options = task.run.config, options_of(task.run.config)
+    config, options = task.run.config, task.run.config.options
     subject = trained(task) if config.recipe is not None else pretrained(task, options.weights)
-    batches, checksum = test_batches(task, options, subject)
-    patient = Patient(subject.network, batches, options, task.run.seed)
-    assert config.data is not None
-    size = count_network(config.model, config.data)
-    return Outcome(
-        measurements=(
-            *LESIONS[options.lesion](patient),
-            single("undamaged_error", error(subject.network, batches)),
-            single("classes", data_shape(config.data).classes),
-        ),
-        status=subject.status,
-        parameters=size.parameters,
-        multiply_adds=size.multiply_adds,
-        data_checksum=checksum,
-    )
+    batches, checksum = test_batches(task, subject)
+    lesion = LesionTask(subject.network, batches, options, task.run.seed)
+    undamaged = {"undamaged_error": error(subject.network, batches), "classes": data_shape(config.data).classes}
+    measurements = (*LESIONS[options.lesion](lesion), *singles(undamaged))
+    return outcome_of(config, measurements, subject.status, checksum)
 
 
-def options_of(config: RunConfig) -> LesionOptions:
-    return validated(LesionOptions, config.study, config.options, "options")
-
-
-def test_batches(task: Task, options: LesionOptions, subject: Subject) -> tuple[list[Batch], str]:
+def test_batches(task: Task[Config], subject: Subject) -> tuple[list[Batch], str]:
     """The test images as batches on the network's device, and the data's checksum."""
-
-    def cut(data: DataConfig) -> DataConfig:
-        return data.model_copy(update={"test_images": options.images or data.test_images})
-
-    loaders = loaders_of(task, cut, EVALUATION_BATCH, subject.device)
-    device = subject.device
+    data, device = task.run.config.data, subject.device
+    data = data.model_copy(update={"test_images": task.run.config.options.images or data.test_images})
+    loaders = loaders_of(task, data, EVALUATION_BATCH, device)
     return [(images.to(device), labels.to(device)) for images, labels in loaders.test], loaders.checksum
-
-
-def single(metric: str, value: float) -> Measurement:
-    return Measurement(metric=metric, value=float(value))
-
-
-def curve(metric: str, values: Mapping[int, float]) -> list[Measurement]:
-    return [Measurement(metric=metric, index=index, value=float(value)) for index, value in values.items()]
 
 
 @torch.no_grad()
@@ -146,26 +98,25 @@ def percent(counts: Iterable[tuple[Tensor, int]]) -> float:
     return 100 * float(torch.stack(mistakes).sum()) / sum(images)
 
 
-def each(patient: Patient) -> list[Measurement]:
+def each(lesion: LesionTask) -> list[Measurement]:
     """Every single deletion."""
-    chosen = parts(patient.network)
-    errors = errors_after_each(patient, chosen)
-    undamaged = error(patient.network, patient.batches)
+    chosen = parts(lesion.network)
+    errors = errors_after_each(lesion, chosen)
+    undamaged = error(lesion.network, lesion.batches)
     return [
-        *curve("deleted_error", errors),
-        *curve("stage", {part.number: part.stage for part in chosen}),
-        *curve("transition", {part.number: part.transition for part in chosen}),
-        single("test_error", statistics.fmean(errors.values())),
-        single("least_error", min(errors.values())),
+        *curve("deleted_error", errors.items()),
+        *curve("stage", ((part.number, part.stage) for part in chosen)),
+        *curve("transition", ((part.number, part.transition) for part in chosen)),
+        *singles({"test_error": statistics.fmean(errors.values()), "least_error": min(errors.values())}),
         *rises({part: errors[part.number] - undamaged for part in chosen}),
     ]
 
 
-def errors_after_each(patient: Patient, chosen: list[Part]) -> dict[int, float]:
+def errors_after_each(lesion: LesionTask, chosen: list[Part]) -> dict[int, float]:
     """Block number -> error in percent after its deletion."""
     counts: dict[int, list[tuple[Tensor, int]]] = {part.number: [] for part in chosen}
-    for images, labels in patient.batches:
-        for part, logits in single_deletions(patient.network, chosen, images):
+    for images, labels in lesion.batches:
+        for part, logits in single_deletions(lesion.network, chosen, images):
             counts[part.number].append((wrong(logits, labels), len(labels)))
     return {number: percent(counted) for number, counted in counts.items()}
 
@@ -174,50 +125,44 @@ def rises(by_part: Mapping[Part, float]) -> list[Measurement]:
     """What sums up the rises in error, of blocks that keep their shape and of those that change it."""
     keeping = torch.tensor([rise for part, rise in by_part.items() if not part.transition], dtype=torch.float64)
     changing = [rise for part, rise in by_part.items() if part.transition]
-    return [
-        single("rise_most", float(keeping.quantile(MOST))),
-        single("rise_elsewhere", float(keeping.max())),
-        *([single("rise_transition", min(changing))] if changing else []),
-    ]
+    found = {"rise_most": float(keeping.quantile(MOST)), "rise_elsewhere": float(keeping.max())}
+    return singles(found | ({"rise_transition": min(changing)} if changing else {}))
 
 
-def delete(patient: Patient) -> list[Measurement]:
+def delete(lesion: LesionTask) -> list[Measurement]:
     """Random deletions of several blocks."""
-    chosen, options = parts(patient.network), patient.options
-    assert options.delete is not None
-    assert options.of is not None
+    chosen, options = parts(lesion.network), lesion.options
     count = min(len(chosen), max(1, round(options.delete * len(chosen) / options.of)))
     errors = {}
     for number in range(1, options.draws + 1):
-        draw = generator(patient.seed, "deletion", count, number)
+        draw = generator(lesion.seed, "deletion", count, number)
         taken = [chosen[place] for place in torch.randperm(len(chosen), generator=draw)[:count].tolist()]
-        errors[number] = error_with(patient, deletion(taken))
-    return [*drawn(errors), single("deleted", count)]
+        errors[number] = error_with(lesion, deletion(taken))
+    return [*drawn(errors), *singles({"deleted": count})]
 
 
-def swap(patient: Patient) -> list[Measurement]:
+def swap(lesion: LesionTask) -> list[Measurement]:
     """Random exchanges of blocks."""
-    blocks, options = residual_parts(patient.network), patient.options
-    assert options.swap is not None
+    blocks, options = residual_parts(lesion.network), lesion.options
     errors, taus = {}, {}
     for number in range(1, options.draws + 1):
-        order = swapped_order(blocks, options.swap, generator(patient.seed, "swap", options.swap, number))
-        errors[number] = error_with(patient, reordering(blocks, order))
+        order = swapped_order(blocks, options.swap, generator(lesion.seed, "swap", options.swap, number))
+        errors[number] = error_with(lesion, reordering(blocks, order))
         taus[number] = kendall_tau(order)
-    return [*drawn(errors), *curve("drawn_tau", taus), single("tau", statistics.fmean(taus.values()))]
+    return [*drawn(errors), *curve("drawn_tau", taus.items()), *singles({"tau": statistics.fmean(taus.values())})]
 
 
-LESIONS: dict[str, Callable[[Patient], list[Measurement]]] = {"each": each, "delete": delete, "swap": swap}
+LESIONS: dict[str, Callable[[LesionTask], list[Measurement]]] = {"each": each, "delete": delete, "swap": swap}
 
 
 def drawn(errors: Mapping[int, float]) -> list[Measurement]:
-    return [*curve("drawn_error", errors), single("test_error", statistics.median(errors.values()))]
+    return [*curve("drawn_error", errors.items()), *singles({"test_error": statistics.median(errors.values())})]
 
 
-def error_with(patient: Patient, changes: Mapping[Slot, nn.Module]) -> float:
+def error_with(lesion: LesionTask, changes: Mapping[Slot, nn.Module]) -> float:
     """The error in percent while `changes` are in force."""
     with replaced(changes):
-        return error(patient.network, patient.batches)
+        return error(lesion.network, lesion.batches)
 
 
 def reordering(blocks: Sequence[Part], order: Sequence[int]) -> dict[Slot, nn.Module]:

@@ -4,30 +4,31 @@ A CPU's allocator says nothing, but autograd shows every tensor that it saves. T
 storage of the same network, on the same images, are measured in the same run.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.data import load
-from replicate.data.config import DataConfig
 from replicate.data.random import derived_seed, generator
 from replicate.errors import UserError
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import DataRunConfig
 from replicate.models.counting import count_parameters
 from replicate.models.densenet import DenseBlock, DenseLayer
-from replicate.runs.records import Measurement
+from replicate.runs.records import singles
 from replicate.runs.task import Outcome, Task
+from replicate.studies.one_batch import seconds, whole_batch
+from replicate.studies.options import MemoryOptions
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
 from replicate.training.trainer import accelerator_device
 
-OPTIONS = ("layers", "steps")
+Config = DataRunConfig[MemoryOptions]
+
 BLOCK = ("growth_rate", "memory_efficient")
 
 
@@ -71,19 +72,15 @@ def kept_for_backward(module: nn.Module) -> Iterator[Kept]:
         yield kept
 
 
-def check(config: RunConfig) -> None:
+def check(config: Config) -> None:
     """The network or block can be built and has two forms. Raises UserError."""
-    assert config.data is not None
-    strange = sorted(set(config.options) - set(OPTIONS))
-    if strange:
-        raise UserError(f"study memory has no option '{strange[0]}': it has {', '.join(OPTIONS)}")
-    if "layers" not in config.options:
+    if config.options.layers is None:
         count_network({**config.model, "memory_efficient": True}, config.data)
     elif set(config.model) - set(BLOCK) or "growth_rate" not in config.model:
         raise UserError(f"a block of options.layers takes of the model {' and '.join(BLOCK)} alone")
 
 
-def run(task: Task) -> Outcome:
+def run(task: Task[Config]) -> Outcome:
     """Measures a network, or with options.layers a block of so many basic layers alone, on the data's training images.
 
     kept_bytes: kept for the backward pass, parameters and buffers left out, over the whole batch; kept_maps: numbers in
@@ -92,37 +89,32 @@ def run(task: Task) -> Outcome:
     so many) and overhead_percent; these three differ from run to run. On a GPU: allocated_bytes, the allocator's peak.
     Of a block also what the source document's formulas give: see block_formulas.
     """
-    config = task.run.config
-    assert config.data is not None
+    config, options = task.run.config, task.run.config.options
     device = accelerator_device(task.machine.accelerator)
-    subject = make_subject(config, config.data, task.run.seed, device, task.machine.channels_last)
+    subject = make_subject(config, task.run.seed, device, task.machine.channels_last)
     module = subject.build(bool(config.model.get("memory_efficient", False)))
     found = {**measure_kept(module, subject), "gradient_difference": difference(subject)}
     if device.type == "cuda":
         found["allocated_bytes"] = allocated(module, subject)
-    if "layers" in config.options:
+    if options.layers is not None:
         found.update(block_formulas(module, subject.images))
-    if config.options.get("steps"):
-        found.update(compare_times(subject, int(config.options["steps"])))
-    return Outcome(
-        measurements=tuple(Measurement(metric=metric, value=value) for metric, value in found.items()),
-        parameters=count_parameters(module),
-    )
+    if options.steps:
+        found.update(compare_times(subject, options.steps))
+    return Outcome(tuple(singles(found)), parameters=count_parameters(module))
 
 
-def make_subject(config: RunConfig, data: DataConfig, seed: int, device: torch.device, channels_last: bool) -> Subject:
+def make_subject(config: Config, seed: int, device: torch.device, channels_last: bool) -> Subject:
     """What is measured, on its device in the memory format in which it would train."""
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    layers, growth_rate = config.options.get("layers"), int(config.model.get("growth_rate", 0))
-    splits = load(data)
-    labels = splits.train.labels.to(device)
-    images = (splits.train.images.float() - splits.mean) / splits.std
+    layers, growth_rate = config.options.layers, int(config.model.get("growth_rate", 0))
+    images, labels = whole_batch(config.data)
+    labels = labels.to(device)
 
     def build(efficient: bool) -> nn.Module:
         if layers is not None:
-            module = dense_block(int(layers), growth_rate, efficient, seed)
+            module = dense_block(layers, growth_rate, efficient, seed)
         else:
-            module = build_network({**config.model, "memory_efficient": efficient}, data, "he_fan_out", seed)
+            module = build_network({**config.model, "memory_efficient": efficient}, config.data, "he_fan_out", seed)
         return module.to(device, memory_format=memory_format).train()  # type: ignore[call-overload]
 
     if layers is not None:
@@ -186,22 +178,10 @@ def compare_times(subject: Subject, steps: int) -> dict[str, float]:
     """Seconds of a step in both forms, by turns, after one step of each to warm up: the quickest, since whatever else
     the machine does can only slow a step down."""
     forms = [subject.build(efficient) for efficient in (False, True)]
-    taken = [[seconds(form, subject) for form in forms] for _ in range(1 + steps)][1:]
+    gpu = subject.images.is_cuda
+    taken = [[seconds(partial(step, form, subject), gpu) for form in forms] for _ in range(1 + steps)][1:]
     naive, shared = (min(times) for times in zip(*taken, strict=True))
     return {"seconds_naive": naive, "seconds_shared": shared, "overhead_percent": 100 * (shared / naive - 1)}
-
-
-def seconds(module: nn.Module, subject: Subject) -> float:
-    """Of one step: this process's own on a CPU, which other processes lengthen least; of the clock on a GPU."""
-    gpu = subject.images.is_cuda
-    clock = time.perf_counter if gpu else time.process_time
-    if gpu:
-        torch.cuda.synchronize()
-    begun = clock()
-    step(module, subject)
-    if gpu:
-        torch.cuda.synchronize()
-    return clock() - begun
 
 
 def allocated(module: nn.Module, subject: Subject) -> float:

@@ -5,13 +5,12 @@ through a residual block or goes around it.
 """
 
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field
-
-from replicate.experiments.run_config import Block, RunConfig, validated
-from replicate.runs.records import Measurement
+from replicate.experiments.run_config import RunConfig
+from replicate.runs.records import curve, singles
 from replicate.runs.task import Outcome, Task
+from replicate.studies.options import LengthOptions
 
 
 class Ways(NamedTuple):
@@ -25,33 +24,13 @@ INTACT = {"residual": Ways(1, 1), "plain": Ways(0, 1)}
 DELETED = {"residual": Ways(1, 0), "plain": Ways(0, 0)}
 
 
-class LengthOptions(Block):
-    """`deleted` of `blocks` blocks are taken out; low, high: the lengths whose share is asked for; at: single ones."""
-
-    network: Literal["residual", "plain"] = "residual"
-    blocks: int = Field(ge=1)
-    deleted: int = Field(0, ge=0)
-    low: int | None = None
-    high: int | None = None
-    at: tuple[int, ...] = ()
-
-
-def options_of(config: RunConfig) -> LengthOptions:
-    return validated(LengthOptions, config.study, config.options, "options")
-
-
-def check(config: RunConfig) -> None:
-    """The options make sense."""
-    options_of(config)
-
-
-def run(task: Task) -> Outcome:
+def run(task: Task[RunConfig[LengthOptions]]) -> Outcome:
     """Measures the curves `paths`, path_share (percent) and `survivors` (share) over the length.
 
     Single values: path_count, paths_left (share of the intact network's), mean_length, `share` (percent of the paths
     with low ... high blocks) and survivors_5, ... for the lengths in options.at.
     """
-    options = options_of(task.run.config)
+    options = task.run.config.options
     intact = path_lengths([INTACT[options.network]] * options.blocks)
     counts = path_lengths(after_deletion(options))
     left = [Fraction(now, before) if before else None for now, before in zip(counts, intact, strict=True)]
@@ -62,11 +41,11 @@ def run(task: Task) -> Outcome:
         **(distribution(counts, options.low, options.high) if any(counts) else {}),
     }
     return Outcome(
-        measurements=(
-            *(Measurement(metric=metric, value=number(value)) for metric, value in values.items()),
-            *curve("paths", counts),
-            *curve("path_share", [Fraction(100 * count, sum(counts) or 1) for count in counts]),
-            *curve("survivors", left),
+        (
+            *singles(values),
+            *curve("paths", enumerate(counts)),
+            *curve("path_share", enumerate(Fraction(100 * count, sum(counts) or 1) for count in counts)),
+            *curve("survivors", enumerate(left)),
         )
     )
 
@@ -95,11 +74,3 @@ def distribution(counts: list[int], low: int | None, high: int | None) -> dict[s
     if low is not None and high is not None:
         found["share"] = Fraction(100 * sum(counts[low : high + 1]), total)
     return found
-
-
-def number(value: Fraction | int | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def curve(metric: str, values: list[Fraction | None] | list[Fraction] | list[int]) -> list[Measurement]:
-    return [Measurement(metric=metric, index=length, value=number(value)) for length, value in enumerate(values)]

@@ -11,7 +11,7 @@ from torch import nn
 
 from replicate.data.config import DataConfig
 from replicate.errors import UserError
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import DataRunConfig
 from replicate.models.weights import load_reference, reference_names
 from replicate.runs.task import Task
 from replicate.studies.trained import Subject, ready
@@ -20,18 +20,16 @@ from replicate.training.network import build_network, count_network
 INITIALISATION = "he_fan_out"  # of a network without weights, whose numbers mean nothing but that it runs
 
 
-def check_pretrained(config: RunConfig, weights: str | None) -> None:
+def check_pretrained(config: DataRunConfig, weights: str | None) -> None:
     """The network can be built and the file of its weights is there. Raises UserError."""
-    assert config.data is not None
     count_network(config.model, config.data)
     if weights is not None:
         weights_file(weights, config.data)
 
 
-def pretrained(task: Task, weights: str | None) -> Subject:
+def pretrained(task: Task[DataRunConfig], weights: str | None) -> Subject:
     """The task's network with a library's weights from the file called `weights`; None: as initialised."""
     config = task.run.config
-    assert config.data is not None
     network = build_network(config.model, config.data, INITIALISATION, task.run.seed)
     if weights is not None:
         load_file(network, str(config.model["name"]), weights_file(weights, config.data))

@@ -7,16 +7,17 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from replicate.data.loaders import check_data
 from replicate.errors import UserError
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import TrainingConfig
 from replicate.models.layers.blocks import Classifier
-from replicate.runs.records import Measurement
+from replicate.runs.records import curve, singles
 from replicate.runs.task import Outcome, Task
-from replicate.studies.train import check as check_training
+from replicate.studies.options import ResponseOptions
+from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import loaders_of, trained
-from replicate.training.fit import number
-from replicate.training.network import build_network, count_network
+from replicate.training.network import build_network
+
+Config = TrainingConfig[ResponseOptions]
 
 
 class Responses:
@@ -55,47 +56,29 @@ def normalised(network: nn.Module) -> list[nn.BatchNorm2d]:
     ]
 
 
-def check(config: RunConfig) -> None:
+def check(config: Config) -> None:
     """The network can be trained and has BN behind its convolutions. Raises UserError."""
-    assert config.data is not None
-    assert config.recipe is not None
-    if config.options:
-        raise UserError(f"study responses has no option '{min(config.options)}'")
     check_training(config)
-    check_data(config.data)
     network = build_network(config.model, config.data, config.recipe.init, seed=0)
     if not isinstance(network, Classifier) or not normalised(network):
         raise UserError(f"model {config.model['name']} has no 3x3 convolution that BN follows")
 
 
 @torch.no_grad()
-def run(task: Task) -> Outcome:
+def run(task: Task[Config]) -> Outcome:
     """Measures response_std of every layer (index: from 1, the stem, on) over the test images, and its median.
 
     The curve sorted_response_std has the same values in descending order (figure 7, below).
     """
-    config = task.run.config
-    assert config.data is not None
-    assert config.recipe is not None
-    subject = trained(task)
-    loaders = loaders_of(task, lambda data: data, config.recipe.batch_size, subject.device)
+    config, subject = task.run.config, trained(task)
+    loaders = loaders_of(task, config.data, config.recipe.batch_size, subject.device)
     responses = Responses(subject.network)
     for images, _ in loaders.test:
         subject.network(images.to(subject.device))
     found = responses.deviations()
-    curves = {"response_std": found, "sorted_response_std": sorted(found, reverse=True)}
-    size = count_network(config.model, config.data)
-    return Outcome(
-        measurements=(
-            Measurement(metric="median_response_std", value=number(median(found))),
-            *(
-                Measurement(metric=metric, index=layer, value=number(value))
-                for metric, values in curves.items()
-                for layer, value in enumerate(values, start=1)
-            ),
-        ),
-        status=subject.status,
-        parameters=size.parameters,
-        multiply_adds=size.multiply_adds,
-        data_checksum=loaders.checksum,
-    )
+    measurements = [
+        *singles({"median_response_std": median(found)}),
+        *curve("response_std", enumerate(found, start=1)),
+        *curve("sorted_response_std", enumerate(sorted(found, reverse=True), start=1)),
+    ]
+    return outcome_of(config, measurements, subject.status, loaders.checksum)

@@ -4,8 +4,7 @@ A published time belongs to its machine. Two networks that take steps by turns i
 does besides, so that the ratio of their times can be compared with a published one.
 """
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,20 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn, optim
 
-from replicate.data import load
-from replicate.data.config import DataConfig
 from replicate.data.random import derived_seed
-from replicate.errors import UserError
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import RecipeRunConfig
 from replicate.models.counting import count_parameters
-from replicate.runs.records import Measurement
+from replicate.runs.records import singles
 from replicate.runs.task import Outcome, Task
+from replicate.studies.one_batch import seconds, whole_batch
+from replicate.studies.options import StepTimeOptions
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
 from replicate.training.trainer import accelerator_device
 
-OPTIONS = ("against", "steps")
+Config = RecipeRunConfig[StepTimeOptions]
+
 WARM_UP = 2  # steps of each network before the first that counts
 
 
@@ -37,16 +36,8 @@ class Stepper:
         self.network, self.optimizer, self.images, self.labels = network, optimizer, images, labels
 
     def seconds(self) -> float:
-        """Of one step: this process's own on a CPU, which other processes lengthen least; of the clock on a GPU."""
-        gpu = self.images.is_cuda
-        clock = time.perf_counter if gpu else time.process_time
-        if gpu:
-            torch.cuda.synchronize()
-        begun = clock()
-        self.step()
-        if gpu:
-            torch.cuda.synchronize()
-        return clock() - begun
+        """Seconds of one step."""
+        return seconds(self.step, self.images.is_cuda)
 
     def step(self) -> None:
         """Forward, backward, and the optimiser's change of the weights."""
@@ -55,24 +46,14 @@ class Stepper:
         self.optimizer.step()
 
 
-def check(config: RunConfig) -> None:
-    """Both networks can be built, and the options are known. Raises UserError."""
-    assert config.data is not None
-    assert config.recipe is not None
-    strange = sorted(set(config.options) - set(OPTIONS))
-    if strange:
-        raise UserError(f"study step_time has no option '{strange[0]}': it has {', '.join(OPTIONS)}")
-    steps = config.options.get("steps")
-    if not isinstance(steps, int) or steps < 1:
-        raise UserError(f"options.steps is a whole number of at least 1, not {steps!r}")
-    if not isinstance(config.options.get("against", {}), Mapping):
-        raise UserError("options.against is a mapping: the options of `model` in which the other network differs")
+def check(config: Config) -> None:
+    """Both networks can be built. Raises UserError."""
     initialiser(config.recipe.init)
     for model in models(config):
         count_network(model, config.data)
 
 
-def run(task: Task) -> Outcome:
+def run(task: Task[Config]) -> Outcome:
     """Measures step_seconds and reference_step_seconds, means over options.steps steps that the network and its
     reference (`model` changed by options.against) take by turns, and their ratio relative_step_time.
 
@@ -80,19 +61,18 @@ def run(task: Task) -> Outcome:
     is in the batch.
     """
     config = task.run.config
-    assert config.data is not None
-    own, reference = (make_stepper(task, config, config.data, model) for model in models(config))
+    tested, reference = (make_stepper(task, model) for model in models(config))
     torch.manual_seed(derived_seed(task.run.seed, "draws"))
     with subnormals_as_zero():
         for _ in range(WARM_UP):
-            own.step()
+            tested.step()
             reference.step()
-        taken = [(own.seconds(), reference.seconds()) for _ in range(int(config.options["steps"]))]
+        taken = [(tested.seconds(), reference.seconds()) for _ in range(config.options.steps)]
     mine, other = (sum(times) / len(taken) for times in zip(*taken, strict=True))
     found = {"step_seconds": mine, "reference_step_seconds": other, "relative_step_time": mine / other}
     return Outcome(
-        measurements=tuple(Measurement(metric=metric, value=value) for metric, value in found.items()),
-        parameters=count_parameters(own.network),
+        measurements=tuple(singles(found)),
+        parameters=count_parameters(tested.network),
         multiply_adds=count_network(config.model, config.data).multiply_adds,
     )
 
@@ -112,18 +92,17 @@ def subnormals_as_zero() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def models(config: RunConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+def models(config: Config) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variant's network and its reference."""
-    return config.model, {**config.model, **config.options.get("against", {})}
+    return config.model, {**config.model, **config.options.against}
 
 
-def make_stepper(task: Task, config: RunConfig, data: DataConfig, model: dict[str, Any]) -> Stepper:
+def make_stepper(task: Task[Config], model: dict[str, Any]) -> Stepper:
     """A freshly initialised network on the machine's device, with the data's training images as its batch."""
-    assert config.recipe is not None
-    device = accelerator_device(task.machine.accelerator)
+    config, device = task.run.config, accelerator_device(task.machine.accelerator)
     memory_format = torch.channels_last if task.machine.channels_last else torch.contiguous_format
-    network = build_network(model, data, config.recipe.init, task.run.seed)
+    network = build_network(model, config.data, config.recipe.init, task.run.seed)
     network = network.to(device, memory_format=memory_format).train()  # type: ignore[call-overload]
-    splits = load(data)
-    images = ((splits.train.images.float() - splits.mean) / splits.std).to(device, memory_format=memory_format)
-    return Stepper(network, make_optimizer(network, config.recipe), images, splits.train.labels.to(device))
+    images, labels = whole_batch(config.data)
+    images = images.to(device, memory_format=memory_format)
+    return Stepper(network, make_optimizer(network, config.recipe), images, labels.to(device))

@@ -1,65 +1,34 @@
 """Study `train`: train the variant's network and measure its error on the test data, once, after the last epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from replicate.data.loaders import check_data
 from replicate.errors import UserError
-from replicate.experiments.recipe import first_line
-from replicate.experiments.run_config import RunConfig
-from replicate.runs.records import Measurement
+from replicate.experiments.run_config import DataRunConfig, TrainingConfig
+from replicate.runs.records import Measurement, Status
 from replicate.runs.task import Outcome, Task
+from replicate.studies.options import Reach, TrainOptions
 from replicate.training.fit import Trained, check_parts, fit
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network, train_only
 
 
-class Reach(BaseModel):
-    """How far a curve has to fall: "steps to 72.2 %" (Ioffe and Szegedy 2015, figure 3) is an error of 27.8 %."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    curve: Literal["train_error", "validation_error"]
-    level: float = Field(gt=0, lt=100)
-
-
-class Options(BaseModel):
-    """`options` of a run. reach: also measure after how many steps a curve falls to a level."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    reach: Reach | None = None
-
-
-def read_options(options: dict[str, Any]) -> Options:
-    """The options as data. Raises UserError for what makes no sense."""
-    try:
-        return Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"options.{first_line(error)}") from error
-
-
-def check(config: RunConfig) -> None:
-    """The network can be trained, and the options make sense."""
+def check(config: TrainingConfig[TrainOptions]) -> None:
+    """The network can be trained, and a curve that is to fall to a level is measured."""
     check_training(config)
-    assert config.data is not None
-    reach = read_options(config.options).reach
+    reach = config.options.reach
     if reach is not None and reach.curve == "validation_error" and not config.data.validation:
         raise UserError("options.reach looks at validation images: set data.validation to their number")
 
 
-def check_training(config: RunConfig) -> None:
+def check_training(config: TrainingConfig) -> None:
     """The network can be built for the data, the data are there, the recipe's names are known.
 
-    For every study that trains: what `options` mean is its own affair.
+    For every study that trains, whatever its options are.
     """
-    assert config.data is not None
-    assert config.recipe is not None
-    assert config.trainer is not None
     count_network(config.model, config.data)
     if config.recipe.trained is not None:
         with torch.device("meta"):
@@ -69,22 +38,35 @@ def check_training(config: RunConfig) -> None:
     check_data(config.data)
 
 
-def run(task: Task) -> Outcome:
+def run(task: Task[TrainingConfig[TrainOptions]]) -> Outcome:
     """Measures test_error and test_top5_error (percent), test_loss, and curves of the training error and loss.
 
     With options.reach also steps_to_reach, the steps after which the curve falls to the level; None if it never does.
     """
-    trained = fit(task)
-    assert task.run.config.data is not None
-    size = count_network(task.run.config.model, task.run.config.data)
-    reach = read_options(task.run.config.options).reach
+    trained, config = fit(task), task.run.config
+    reach = config.options.reach
+    measurements = [*trained.measurements, *([steps_to_reach(trained, reach)] if reach else [])]
+    status: Status = "diverged" if trained.diverged else "finished"
+    return outcome_of(config, measurements, status, trained.data_checksum, trained.images_per_second)
+
+
+def outcome_of(
+    config: DataRunConfig,
+    measurements: Iterable[Measurement],
+    status: Status,
+    checksum: str | None,
+    images_per_second: float | None = None,
+    networks: int = 1,
+) -> Outcome:
+    """What was measured, with the size of the network (or of so many `networks`) and the data's checksum."""
+    size = count_network(config.model, config.data)
     return Outcome(
-        measurements=(*trained.measurements, *([steps_to_reach(trained, reach)] if reach else [])),
-        status="diverged" if trained.diverged else "finished",
-        parameters=size.parameters,
+        measurements=tuple(measurements),
+        status=status,
+        parameters=networks * size.parameters,
         multiply_adds=size.multiply_adds,
-        images_per_second=trained.images_per_second,
-        data_checksum=trained.data_checksum,
+        images_per_second=images_per_second,
+        data_checksum=checksum,
     )
 
 

@@ -1,17 +1,17 @@
-"""A trained network for a study that takes it apart: the finished run of study `train`, done now if it is missing."""
+"""A trained network for a study that takes it apart: from the finished run of study `train`, done now if need be."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
 
 from replicate.data.config import DataConfig
 from replicate.data.loaders import Loaders, make_loaders
-from replicate.experiments.run_config import Run, RunConfig, run_id
+from replicate.experiments.run_config import Run, TrainingConfig, run_id, training_config
 from replicate.runs.records import Record, Status
-from replicate.runs.task import Task, Tracker, record_of
+from replicate.runs.task import Task, Tracker, load_study, record_of
 from replicate.training.checkpoint import WEIGHTS, load_weights
 from replicate.training.network import build_network
 from replicate.training.trainer import accelerator_device
@@ -28,19 +28,17 @@ class Subject:
     device: torch.device
 
 
-def training_run(run: Run) -> Run:
-    """The run of study `train` with the same network, data, recipe and seed: what other experiments do, too."""
-    fields = run.config.model_dump(include={"model", "data", "recipe", "trainer"})
-    config = RunConfig.model_validate({**fields, "study": "train"})
-    return run.model_copy(update={"config": config, "id": run_id(config.study, config.identity(), run.seed)})
+def training_run(run: Run) -> Run[TrainingConfig]:
+    """The run of study `train` with the same network, data, recipe and seed, which other experiments may share."""
+    config = training_config(run.config)
+    changed = {"config": config, "id": run_id(config.study, config.identity(), run.seed)}
+    return cast(Run[TrainingConfig], run.model_copy(update=changed))
 
 
 def trained(task: Task) -> Subject:
     """The network of `task` with its trained weights. Trains it, or waits for the process that does, if need be."""
     run = training_run(task.run)
     record = finished_training(task, run)
-    assert run.config.data is not None
-    assert run.config.recipe is not None
     network = build_network(run.config.model, run.config.data, run.config.recipe.init, run.seed)
     load_weights(network, task.store.folder(run.id))
     return ready(network, record.status, task)
@@ -54,7 +52,7 @@ def ready(network: nn.Module, status: Status, task: Task) -> Subject:
     return Subject(network.to(device).eval(), status, device)
 
 
-def finished_training(task: Task, run: Run) -> Record:
+def finished_training(task: Task, run: Run[TrainingConfig]) -> Record:
     """The record of `run`, whose weights are in the store, too."""
     while True:
         with task.store.claim(run.id) as mine:
@@ -62,24 +60,19 @@ def finished_training(task: Task, run: Run) -> Record:
             if record is not None and (task.store.folder(run.id) / WEIGHTS).exists():
                 return record
             if mine:
-                return train(replace(task, run=run, tracker=Tracker()))
+                return train(Task(run, task.machine, task.store, task.report, Tracker()))
         time.sleep(BUSY_WAIT)
 
 
-def train(task: Task) -> Record:
+def train(task: Task[TrainingConfig]) -> Record:
     """Do a training run as the launcher would, and write its record."""
-    from replicate.studies.train import run
-
     started = time.monotonic()
-    record = record_of(task, run(task), time.monotonic() - started)
+    record = record_of(task, load_study("train")(task), time.monotonic() - started)
     task.store.write(record)
     return record
 
 
-def loaders_of(
-    task: Task, change: Callable[[DataConfig], DataConfig], batch_size: int, device: torch.device
-) -> Loaders:
-    """The loaders of the run's data, changed by `change`."""
-    assert task.run.config.data is not None
-    data, machine = change(task.run.config.data), task.machine
+def loaders_of(task: Task, data: DataConfig, batch_size: int, device: torch.device) -> Loaders:
+    """The loaders of `data` for the run's seed and machine."""
+    machine = task.machine
     return make_loaders(data, batch_size, task.run.seed, device, machine.channels_last, machine.loader_workers)

@@ -1,4 +1,4 @@
-"""Images that are shifted, turned and enlarged, before an operation and after it; kernels as filters of waves.
+"""Study `translation`: images shifted, turned and enlarged, before and after an operation; kernels as filters of waves.
 
 Sections 2.1.3, 2.2.1 and 2.2.2 of "Classic convolutional neural networks", part I, and section 3 of "CNN engineering
 tips". Images lie on a torus, so that no border stands between an operation and what it commutes with.
@@ -15,11 +15,14 @@ from torchvision.transforms.functional import InterpolationMode, rotate
 
 from replicate.data.random import generator
 from replicate.errors import unknown
-from replicate.experiments.run_config import Block
+from replicate.experiments.run_config import RunConfig
 from replicate.runs.records import Measurement
-from replicate.runs.task import Task
+from replicate.runs.task import Outcome, Task
 from replicate.statements.checks import shortened
 from replicate.statements.fast import BOX, LAPLACIAN, SOBEL_X
+from replicate.studies.options import TranslationOptions
+
+Config = RunConfig[TranslationOptions]
 
 Operation = Callable[[Tensor], Tensor]
 """Maps (n, 1, h, w) to maps (n, 1, h / stride, w / stride)."""
@@ -142,25 +145,19 @@ def gains(kernel: Tensor) -> Iterator[Measurement]:
             yield Measurement(metric="gain_finest" if step else "gain_constant", value=gain)
 
 
-class Motion(Block):
-    """One operation or one filter, by name, on `images` random images of `side` pixels."""
+def check(config: Config) -> None:
+    """Raises UserError for a subject that does not exist."""
+    known = (*operations(BOX), *FILTERS)
+    if config.options.subject not in known:
+        raise unknown("subject of study translation", config.options.subject, known)
 
-    subject: str
-    images: int = 64
-    side: int = 32
 
-    def check(self) -> None:
-        """Raises UserError for a subject that is not there."""
-        known = (*operations(BOX), *FILTERS)
-        if self.subject not in known:
-            raise unknown("subject of topic motion", self.subject, known)
-
-    def measure(self, task: Task) -> Iterator[Measurement]:
-        """Of a filter its gains; of an operation its behaviour. Single values are those of one pixel, or the ends."""
-        if self.subject in FILTERS:
-            yield from gains(FILTERS[self.subject])
-            return
-        rng = generator(task.run.seed, "motion")
-        images = torch.randn(self.images, 1, self.side, self.side, generator=rng).double()
-        operation, stride = operations(torch.randn(KERNEL, KERNEL, generator=rng).double())[self.subject]
-        yield from behaviour(operation, stride, images)
+def run(task: Task[Config]) -> Outcome:
+    """The gains of a filter, or the behaviour of an operation; single values are those of one pixel, or of the ends."""
+    options = task.run.config.options
+    if options.subject in FILTERS:
+        return Outcome(tuple(gains(FILTERS[options.subject])))
+    rng = generator(task.run.seed, "motion")
+    images = torch.randn(options.images, 1, options.side, options.side, generator=rng).double()
+    operation, stride = operations(torch.randn(KERNEL, KERNEL, generator=rng).double())[options.subject]
+    return Outcome(tuple(behaviour(operation, stride, images)))

@@ -78,7 +78,7 @@ def run_cost(run: Run) -> tuple[int, float, int]:
     if not STUDIES[config.study].trains or config.data is None or config.recipe is None:
         model = dict(config.model)
         if "name" in model:  # a study of formulas or of a lone block has none
-            count(model.pop("name"), tuple(config.options.get("input", (3, 224, 224))), **model)
+            count(model.pop("name"), tuple(config.options.given.get("input", (3, 224, 224))), **model)
         return 0, 0.0, 0
     size = count_network(config.model, config.data)
     per_epoch = -(-data_shape(config.data).train_images // config.recipe.batch_size)

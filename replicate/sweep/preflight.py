@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from replicate.errors import UserError
+from replicate.errors import UserError, unknown
 from replicate.experiments.experiment import Experiment
+from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run
 from replicate.papers import load_paper
 from replicate.runs.task import study_check
@@ -13,11 +14,21 @@ from replicate.sweep.executors import executor_of, processes
 def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
     """Every name is known, every network can be built, the data are there. Raises UserError."""
     check_paper(experiment, runs)
+    check_metrics(experiment)
     check_settings(experiment)
     check_devices(experiment, runs)
     check = study_check(experiment.settings.study)
     for config in {run.variant: run.config for run in runs}.values():
         check(config)
+
+
+def check_metrics(experiment: Experiment) -> None:
+    """The study measures what the experiment binds to the columns of its table."""
+    study = experiment.settings.study
+    for column, metric in experiment.settings.metrics.items():
+        if STUDIES[study].metric(metric) is None:
+            known = (known.name for known in STUDIES[study].metrics)
+            raise unknown(f"metric of study {study} (metrics.{column})", metric, known)
 
 
 def check_settings(experiment: Experiment) -> None:

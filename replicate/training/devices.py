@@ -27,7 +27,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from replicate.data.epochs import Share
 from replicate.errors import UserError
-from replicate.experiments.run_config import MachineConfig, Run
+from replicate.experiments.run_config import MachineConfig, Run, TrainingConfig
 from replicate.runs.progress import Progress
 from replicate.runs.store import CHECKPOINT, RunStore
 from replicate.runs.task import Task, Tracker
@@ -99,7 +99,9 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def train_rank(rank: int, run: Run, machine: MachineConfig, store: RunStore, port: int, pipe: Connection) -> None:
+def train_rank(
+    rank: int, run: Run[TrainingConfig], machine: MachineConfig, store: RunStore, port: int, pipe: Connection
+) -> None:
     """What the process of device `rank` does. Its exit code is 0, or 128 + the signal on which it left."""
     end_with_parent()
     ignore_signals()
@@ -111,11 +113,9 @@ def train_rank(rank: int, run: Run, machine: MachineConfig, store: RunStore, por
         sys.exit(1)
 
 
-def train_share(rank: int, task: Task, port: int, pipe: Connection) -> None:
+def train_share(rank: int, task: Task[TrainingConfig], port: int, pipe: Connection) -> None:
     """Train on every N-th part of the stream beginning with `rank`, of N devices."""
     config = task.run.config
-    assert config.recipe is not None
-    assert config.trainer is not None
     devices = config.devices
     torch.set_num_threads(task.machine.threads)
     device = join_group(rank, devices, port, accelerator_device(task.machine.accelerator).type)

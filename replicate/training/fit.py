@@ -8,8 +8,8 @@ from replicate.data.epochs import Share
 from replicate.data.shapes import data_shape
 from replicate.errors import UserError
 from replicate.experiments.recipe import Recipe
-from replicate.experiments.run_config import TrainerConfig
-from replicate.runs.records import Measurement
+from replicate.experiments.run_config import TrainerConfig, TrainingConfig
+from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.store import CHECKPOINT
 from replicate.runs.task import Task
 from replicate.training.checkpoint import Checkpoint, load_training, save_weights
@@ -31,12 +31,9 @@ class Trained:
     steps_per_epoch: int
 
 
-def fit(task: Task) -> Trained:
+def fit(task: Task[TrainingConfig]) -> Trained:
     """Train the task's network, from its checkpoint if there is one, and evaluate it once, on one device."""
     config = task.run.config
-    assert config.recipe is not None
-    assert config.data is not None
-    assert config.trainer is not None
     check_parts(config.recipe, config.trainer)
     device, share = accelerator_device(task.machine.accelerator), Share(config.trainer.parts)
     watch, preemption = Watch(task, config.recipe.batch_size), Preemption(task.folder / CHECKPOINT)
@@ -69,15 +66,10 @@ def check_parts(recipe: Recipe, trainer: TrainerConfig) -> None:
 def measurements(history: list[dict[str, float]], scores: dict[str, float], classes: int) -> tuple[Measurement, ...]:
     """Curves (index: epoch, from 1), the last epoch's training figures, and the test scores."""
     curves = [
-        Measurement(metric=metric, index=epoch, value=number(value))
+        m
         for epoch, row in enumerate(history, start=1)
-        for metric, value in row.items()
+        for name, value in row.items()
+        for m in curve(name, [(epoch, value)])
     ]
     last = history[-1] if history else {}
-    singles = {**last, **scores, "classes": float(classes)}
-    return (*curves, *(Measurement(metric=metric, value=number(value)) for metric, value in singles.items()))
-
-
-def number(value: float) -> float | None:
-    """None for what is no finite number: JSON has no NaN."""
-    return value if value == value and abs(value) != float("inf") else None
+    return (*curves, *singles({**last, **scores, "classes": classes}))

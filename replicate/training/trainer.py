@@ -13,7 +13,7 @@ from torch import nn
 from replicate.data.batch_stream import Stream
 from replicate.data.epochs import Share
 from replicate.data.loaders import Loaders, make_loaders
-from replicate.experiments.run_config import TrainerConfig
+from replicate.experiments.run_config import TrainerConfig, TrainingConfig
 from replicate.runs.task import Task
 from replicate.training.checkpoint import SealedCheckpointIO, usable_checkpoint
 from replicate.training.module import Classification, Observer
@@ -36,11 +36,11 @@ class Training:
             raise KeyboardInterrupt
 
 
-def prepare(task: Task, share: Share, device: torch.device, observers: Sequence[Observer] = ()) -> Training:
+def prepare(
+    task: Task[TrainingConfig], share: Share, device: torch.device, observers: Sequence[Observer] = ()
+) -> Training:
     """The task's training, or the `share` of it that one of several devices has."""
     config, machine = task.run.config, task.machine
-    assert config.recipe is not None
-    assert config.data is not None
     loaders = make_loaders(
         config.data,
         config.recipe.batch_size,

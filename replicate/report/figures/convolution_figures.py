@@ -46,7 +46,7 @@ def draw_speed(findings: Findings) -> Figure:
 
 def timed(findings: Findings) -> pd.DataFrame:
     """Median milliseconds by algorithm, map and kernel: columns metric, index, kernel, value."""
-    kernels = {run.variant: int(run.config.options["kernel"]) for run in findings.runs}
+    kernels = {run.variant: int(run.config.options.given["kernel"]) for run in findings.runs}
     frame = findings.frame[findings.frame["metric"].isin(LINES) & findings.frame["index"].notna()]
     frame = frame.assign(kernel=frame["variant"].map(kernels))
     return frame.groupby(["metric", "index", "kernel"])["value"].median().reset_index()

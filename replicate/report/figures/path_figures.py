@@ -29,7 +29,7 @@ def path_figure(findings: Findings) -> Figure | None:
 def kind(run: Run) -> str:
     """The study, and for a lesion what is done."""
     study = run.config.study
-    return str(run.config.options.get("lesion", "each")) if study.startswith("lesion") else study
+    return str(run.config.options.given.get("lesion", "each")) if study.startswith("lesion") else study
 
 
 def curve(findings: Findings, variant: str, metric: str) -> pd.DataFrame:
@@ -183,7 +183,7 @@ def draw_paths(findings: Findings) -> Figure:
 
 def draw_window(axes: Axes, findings: Findings) -> None:
     """The lengths that the paper calls effective, in proportion to our depth."""
-    options = findings.runs[0].config.options
+    options = findings.runs[0].config.options.given
     lengths = curve(findings, findings.variants[0].variant, "path_share").index
     if len(lengths):
         scale = float(lengths.max()) / options["of"]
@@ -196,7 +196,7 @@ def draw_lengths(findings: Findings) -> Figure:
     figure, (left, right) = panels(findings, 1, 2, share_y=False)
     for line in findings.variants:
         shares = curve(findings, line.variant, "path_share")
-        options = next(run.config.options for run in findings.runs if run.variant == line.variant)
+        options = next(run.config.options.given for run in findings.runs if run.variant == line.variant)
         if shares.empty:
             continue
         if "low" in options:
