@@ -9,9 +9,9 @@ from replicate.errors import UserError
 from replicate.experiments.composition import FREE_BLOCKS
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.recipe import Recipe, first_line, resolve_recipe
+from replicate.experiments.scale import Scale, Where
 from replicate.files import canonical, digest
 
-SCALES = ("smoke", "laptop", "paper", "pretrained")
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -100,11 +100,11 @@ class Settings(Block):
     paper: str
     table: str
     study: str
-    scales: tuple[Literal["smoke", "laptop", "paper", "pretrained"], ...]
+    scales: tuple[Scale, ...]
     claims: tuple[str, ...]
     metrics: dict[str, str]
     statistic: Literal["mean", "median", "best", "single"]
-    deviations: dict[str, tuple[str, ...]]
+    deviations: dict[Where, tuple[str, ...]]
 
 
 def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:

@@ -9,7 +9,7 @@ import pandas as pd
 from replicate.errors import UserError
 from replicate.files import write_atomic
 from replicate.report.table import markdown_table
-from replicate.report.write import RECORDS, read_records
+from replicate.report.write import EACH, RECORDS, read_records
 from replicate.verdicts.calibration import SEEDS, TRUTHS, Case, calibrate, default_cases, printed_spread
 
 SWEEPS = 2000
@@ -87,10 +87,10 @@ def observed_spread(results: Path) -> float:
     experiment rarely changes the page. Diverged runs are left out. Raises UserError without any such variant.
     """
     values: dict[tuple[str, str], list[float]] = {}
-    for path in sorted(results.glob(f"*/*/{RECORDS}")):
+    for path in sorted(results.glob(f"{EACH}/{RECORDS}")):
         for record in read_records(path):
             error = record.value(METRIC)
-            if error is not None and record.status == "finished" and record.scale != "smoke":
+            if error is not None and record.status == "finished":
                 values.setdefault((path.parent.as_posix(), record.variant), []).append(error)
     spreads = [np.std(many, ddof=1) for many in values.values() if len(many) > 1]
     if not spreads:

@@ -32,22 +32,27 @@ def report(
 ) -> tuple[Findings, list[Verdict]]:
     """Gather the experiment's planned runs among `records` and judge its claims; write both, given `results_dir`.
 
-    Without any record of the plan nothing is written. Raises UserError.
+    Without any record of the plan, and at smoke scale, nothing is written. Raises UserError.
     """
     findings = gather(experiment, experiment.runs(), records)
     verdicts = judge(findings)
-    if results_dir is not None and findings.records:
-        write_results(findings, verdicts, result_folder(results_dir, experiment.name, experiment.scale))
+    if results_dir is not None and findings.records and experiment.scale.judged:
+        write_results(findings, verdicts, folder_of(experiment, results_dir))
         write_index(results_dir)
     return findings, verdicts
 
 
 def judge(findings: Findings) -> list[Verdict]:
-    """The verdicts of the claims that the experiment's file names. Raises UserError for a claim the paper lacks."""
+    """The verdicts of the claims that the experiment's file names, none at smoke scale.
+
+    Raises UserError for a claim that the paper lacks.
+    """
     claims = {claim.id: claim for claim in findings.paper.claims}
     for name in findings.experiment.settings.claims:
         if name not in claims:
             raise unknown(f"claim of paper {findings.paper.id}", name, claims)
+    if not findings.experiment.scale.judged:
+        return []
     chosen = [claims[name] for name in findings.experiment.settings.claims]
     named = {column for claim in chosen for test in claim.test for column in test.columns_named()}
     wanted = {*findings.table.units, *findings.columns, *named}  # sparing it the other curves
@@ -58,9 +63,14 @@ def judge(findings: Findings) -> list[Verdict]:
         raise UserError(f"{findings.experiment.name}: {error}") from error
 
 
-def committed_records(results_dir: Path, experiment: str, scale: str) -> list[Record]:
+def folder_of(experiment: Experiment, results_dir: Path) -> Path:
+    """Where the results of an experiment at its scale lie."""
+    return result_folder(results_dir, experiment.settings.paper, experiment.name, experiment.scale)
+
+
+def committed_records(results_dir: Path, paper: str, experiment: str, scale: str) -> list[Record]:
     """The records that came with the repository, so that a fresh clone can report without a run."""
-    return read_records(result_folder(results_dir, experiment, scale) / RECORDS)
+    return read_records(result_folder(results_dir, paper, experiment, scale) / RECORDS)
 
 
 def available_records(experiment: Experiment, store: RunStore, results_dir: Path) -> list[Record]:
@@ -68,4 +78,4 @@ def available_records(experiment: Experiment, store: RunStore, results_dir: Path
     done = store.finished()
     own = [store.read(run.id) for run in experiment.runs() if run.id in done] if done else []  # resolving takes long
     found = [record for record in own if record is not None]
-    return found or committed_records(results_dir, experiment.name, experiment.scale)
+    return found or read_records(folder_of(experiment, results_dir) / RECORDS)
