@@ -31,7 +31,7 @@ def run_job(config: DictConfig) -> tuple[str, str]:
     end_with_sweep()
     context = HydraConfig.get()
     choices: Any = context.runtime.choices
-    experiment = Experiment(str(choices.experiment), config, own_words(context.overrides.task))
+    experiment = Experiment(str(choices.experiment).partition("/")[2], config, own_words(context.overrides.task))
     run = experiment.run(str(config.variant), int(config.seed))
     try:
         return run.id, execute(experiment, run)

@@ -15,7 +15,8 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, RunMode
 
 from replicate.errors import UserError
-from replicate.experiments.composition import own_words
+from replicate.experiments.catalogue import find
+from replicate.experiments.composition import experiment_words, own_words
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
 from replicate.paths import conf_dir
@@ -107,7 +108,7 @@ def launch(experiment: Experiment, words: Sequence[str], pending: Sequence[Run])
 
     Hydra's own sweep of the same file would start a job for every run, also for the ten thousand that are done.
     """
-    own = [f"experiment={experiment.name}", *own_words(words)]
+    own = [*experiment_words(find(experiment.name)), *own_words(words)]
     jobs = [[*own, f"variant='{run.variant}'", f"seed={run.seed}"] for run in pending]
     with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
