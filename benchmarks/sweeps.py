@@ -24,14 +24,11 @@ from replicate.sweep import launch
 NAME, VARIANTS, EPOCHS, GOAL = "many_runs", 40, 30, 10
 WORDS = ("scale=smoke", "launcher=inline", "wandb=disabled")
 HEADER = """# @package _global_
-# Forty widths of one network, as often as is asked for.
-#
-# Question: how long does a sweep take beside its runs?
-# Cost:     smoke nothing, since no run is done
-# Expected: seconds
-# Run:      python -m benchmarks.sweeps
-paper: resnet
+# Forty widths of one network, as often as is asked for: python -m benchmarks.sweeps
 table: cifar10_depth
+question: how long does a sweep take beside its runs?
+cost: {smoke: "nothing, since no run is done"}
+expected: seconds
 scales: [smoke]
 model: {name: resnet_cifar, depth: 8}
 variants:
@@ -44,9 +41,10 @@ class FirstRun(BaseException):
 
 def write_experiment(own: Path, variants: int = VARIANTS) -> None:
     """An experiment of the user's own folder, with a width for each variant."""
-    (own / "experiment").mkdir(parents=True)
+    folder = own / "experiment" / "resnet"
+    folder.mkdir(parents=True)
     rows = [f"  w{number}: {{model: {{width: {1 + number / 100}}}}}\n" for number in range(variants)]
-    (own / "experiment" / f"{NAME}.yaml").write_text(HEADER + "".join(rows))
+    (folder / f"{NAME}.yaml").write_text(HEADER + "".join(rows))
 
 
 def record_of(run: Run) -> Record:

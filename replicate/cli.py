@@ -49,7 +49,7 @@ def list_experiments(as_json: AsJson = False, tables: AsTables = False) -> None:
 
 @app.command()
 def show(name: ExperimentName) -> None:
-    """Show one experiment: its header, the paper's table, the variants and the deviations at each scale."""
+    """Show one experiment: what it asks, the paper's table, the variants and the deviations at each scale."""
     from replicate.experiments.catalogue import find
     from replicate.overview.describe import describe
 
@@ -80,7 +80,10 @@ def run(name: ExperimentName, overrides: Overrides = None) -> None:
 def tell(
     experiment: "Experiment", store: "RunStore", words: list[str], quiet: bool = False
 ) -> "tuple[Findings, list[Verdict]]":
-    """Print the report of an experiment; write results/ when its plan is complete and as its file declares it."""
+    """Print the report of an experiment; write results/ when its plan is complete and as its file declares it.
+
+    At smoke scale, which shows only that everything runs, nothing is judged and nothing written.
+    """
     from rich.console import Console
 
     from replicate.report import available_records, report, terminal
@@ -90,7 +93,9 @@ def tell(
     findings, verdicts = report(experiment, records, RESULTS if declared and complete(experiment, records) else None)
     if not quiet:
         Console().print(terminal(findings, verdicts))
-    if not declared:
+    if not experiment.scale.judged:
+        say("smoke scale shows that everything runs: nothing is judged, and nothing is written to results/")
+    elif not declared:
         say("overrides differ from the experiment's file: nothing is written to results/")
     elif findings.missing:
         say(f"{len(findings.missing)} of {len(findings.runs)} runs are missing: nothing is written to results/")
@@ -193,9 +198,10 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
     entries = [find(name)] if name else catalogue()
     studies = RunStore(load_experiment(entries[0].name, rest).runs_dir).studies()
     for entry in entries:
-        for scale in asked or entry.scales:
+        for scale in asked or entry.judged_scales:
             # composing a configuration takes longer than all the rest, so only where there may be records
-            if not asked and entry.study not in studies and not result_folder(RESULTS, entry.name, scale).is_dir():
+            folder = result_folder(RESULTS, entry.paper, entry.name, scale)
+            if not asked and entry.study not in studies and not folder.is_dir():
                 continue
             experiment = load_experiment(entry.name, [f"scale={scale}", *rest])
             store = RunStore(experiment.runs_dir)

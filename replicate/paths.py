@@ -9,12 +9,16 @@ from replicate.errors import UserError
 
 PACKAGE = Path(__file__).parent
 OWN = "REPLICATE_PATH"
-"""The environment variable that names the user's folder. It may have papers/, models/, experiment/ and recipe/."""
+"""The environment variable that names the user's folder.
+
+It may have papers/, models/, recipe/, data/, study/ and experiment/<paper>/.
+"""
+NAME = re.compile(r"\w[\w-]*")
 
 
 @cache
 def conf_dir() -> Path:
-    """The folder of config.yaml, experiment/, recipe/ and launcher/.
+    """The folder of config.yaml, experiment/, data/, study/, recipe/ and launcher/.
 
     Beside the package in a checkout, inside it in an installed wheel.
     """
@@ -40,14 +44,18 @@ def own_files(kind: str, suffix: str = ".yaml") -> dict[str, Path]:
     """
     own = own_dir()
     files = {path.stem: path for path in sorted((own / kind).glob(f"*{suffix}"))} if own is not None else {}
-    for name, path in files.items():
-        if not re.fullmatch(r"\w[\w-]*", name):
-            raise UserError(f"{path}: a file's name has letters, digits, _ and - alone")
+    for path in files.values():
+        check_name(path)
     return files
 
 
+def check_name(path: Path) -> None:
+    if not NAME.fullmatch(path.stem):
+        raise UserError(f"{path}: a file's name has letters, digits, _ and - alone")
+
+
 def data_files(kind: str) -> dict[str, Path]:
-    """Name -> YAML file of `kind` (papers, experiment, recipe), the suite's and the user's, by name.
+    """Name -> YAML file of `kind` (papers, recipe, data, study), the suite's and the user's, by name.
 
     Raises UserError for a name that both have: which of them a record belongs to could not be told.
     """
@@ -57,3 +65,22 @@ def data_files(kind: str) -> dict[str, Path]:
     if twice:
         raise UserError(f"{own[twice[0]]}: the suite has a file of this name; give yours another")
     return dict(sorted({**files, **own}.items()))
+
+
+def experiment_files() -> dict[str, Path]:
+    """Name -> experiment/<paper>/<name>.yaml, the suite's and the user's, by name.
+
+    Raises UserError for a name that two files have, and for one that lies beside the folders of the papers.
+    """
+    roots = [conf_dir() / "experiment", *([own / "experiment"] if (own := own_dir()) is not None else [])]
+    files: dict[str, Path] = {}
+    for root in roots:
+        for path in sorted(root.glob("*.yaml")):
+            raise UserError(f"{path}: move it to {root / '<paper>' / path.name}, the folder of its paper's id")
+        for path in sorted(root.glob("*/*.yaml")):
+            check_name(path)
+            check_name(path.parent)
+            if path.stem in files:
+                raise UserError(f"{path}: {files[path.stem]} has this name; give yours another")
+            files[path.stem] = path
+    return dict(sorted(files.items()))

@@ -19,7 +19,7 @@ def write_the_pages_files(folder: Path) -> None:
     """Every block of the page under the name before it; one with a key takes the place of that empty key."""
     for found in FILE.finditer(PAGE):
         path, text = folder / found["path"], found["text"]
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if found["key"]:
             text = path.read_text().replace(f"{found['key']}: []\n", text)
         path.write_text(text)
@@ -46,7 +46,7 @@ def call(words: list[str], own: Path, cwd: Path) -> subprocess.CompletedProcess[
 
 def test_the_page_leads_to_table_verdict_and_site(own: Path, workdir: Path) -> None:
     assert sorted(str(path.relative_to(own)) for path in own.rglob("*.*")) == [
-        "experiment/wider_width.yaml", "models/wider.py", "papers/wider.yaml", "recipe/wider.yaml",
+        "experiment/wider/wider_width.yaml", "models/wider.py", "papers/wider.yaml", "recipe/wider.yaml",
     ]  # fmt: skip
     said = {}
     for words in commands():
@@ -54,9 +54,11 @@ def test_the_page_leads_to_table_verdict_and_site(own: Path, workdir: Path) -> N
         assert done.returncode == 0, done.stderr
         said[words[0]] = done.stdout
     assert "wider/width  [Table 1]\n    wider_width\n    without another system: another" in said["list"]
-    table = (workdir / "results" / "wider_width" / "smoke" / "table.md").read_text()
+    folder = workdir / "results" / "wider" / "wider_width" / "laptop"
+    table = (folder / "table.md").read_text()
     assert re.search(r"\| wide +\| +25\.0 \|", table)
-    verdicts = json.loads((workdir / "results" / "wider_width" / "smoke" / "verdicts.json").read_text())["verdicts"]
+    assert "2,000 images of Fashion-MNIST, 16 pixels instead of 60,000 images of Fashion-MNIST, 28 pixels" in table
+    verdicts = json.loads((folder / "verdicts.json").read_text())["verdicts"]
     assert {v["claim"]: v["outcome"] for v in verdicts}["sizes"] == "exact"
     assert "The wide network errs less" in said["verdicts"]
     assert "Wider Is Better" in (workdir / "site" / "paper" / "wider.html").read_text()
@@ -70,13 +72,18 @@ def test_the_page_leads_to_table_verdict_and_site(own: Path, workdir: Path) -> N
         ("papers/wider.yaml", "id: wider\nid: other", "wider.yaml: "),
         ("models/wider.py", "def broken(:", "wider.py: SyntaxError"),
         ("models/wider.py", "import replicate.no_such_file", "wider.py: ModuleNotFoundError"),
-        ("experiment/wider_width.yaml", "paper: wider\ntable: width\n", "its header does not say question"),
-        ("experiment/wider_width.yaml", "paper: [", "wider_width.yaml"),
+        ("experiment/wider/wider_width.yaml", "table: width\n", "wider_width.yaml: question: Field required"),
+        ("experiment/wider/wider_width.yaml", "table: [", "wider_width.yaml"),
+        ("experiment/wider/wider_width.yaml", "paper: wider\n", "remove the key paper"),
+        ("experiment/flat.yaml", "table: width\n", "flat.yaml: move it to"),
+        ("experiment/wieder/other.yaml", "table: width\n", "unknown paper"),
+        ("experiment/wider/resnet_depth.yaml", "table: width\n", "has this name; give yours another"),
     ],
 )
 def test_a_mistake_in_ones_own_file_is_one_line_that_names_it(
     own: Path, workdir: Path, path: str, text: str, said: str
 ) -> None:
+    (own / path).parent.mkdir(exist_ok=True)
     (own / path).write_text(text)
     done = call(["list", "--tables"] if "models" not in path else ["cost", "wider"], own, workdir)
     assert (done.returncode, done.stdout) == (2, "")

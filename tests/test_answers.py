@@ -58,7 +58,7 @@ def test_a_claim_without_results_names_its_experiment(rows: list[Row]) -> None:
     [row] = of(rows, "resnet_paths", "single_deletion_harmless")
     assert (row["outcome"], row["experiment"], row["scale"]) == ("not run", "path_deletion", None)
     assert said(row) == "path_deletion: at laptop or paper scale"
-    assert "single_deletion_harmless" in find("path_deletion").body["claims"]
+    assert "single_deletion_harmless" in find("path_deletion").claims
 
 
 def test_a_claim_out_of_reach_says_why(rows: list[Row]) -> None:
@@ -81,7 +81,7 @@ def test_no_row_claims_an_experiment_that_does_not_ask(rows: list[Row]) -> None:
         assert (row["experiment"] is None) == (row["outcome"] in (OUT_OF_REACH, NO_EXPERIMENT))
         if row["experiment"]:
             entry = entries[row["experiment"]]
-            asked = {f"{entry.paper}/{name}" for name in entry.body["claims"]}
+            asked = {f"{entry.paper}/{name}" for name in entry.claims}
             assert asked & set(claim.same_as or (f"{row['paper']}/{row['claim']}",))
 
 

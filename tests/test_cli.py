@@ -124,17 +124,25 @@ def test_plan_adds_up(tmp_path: Path) -> None:
 
 def test_one_experiment_end_to_end(tmp_path: Path) -> None:
     """Runs, skips what is done, reports from records alone, and writes the same bytes again."""
-    words = ("run", "resnet_shortcuts", "scale=smoke", "variant=plain,A", "machine.workers=1")
+    words = ("run", "path_lengths", "variant=plain,10 deleted", "machine.workers=1")
     first = call(*words, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "0 were done before, 0 failed" in first.stderr
-    assert "2 of 4 runs are missing" in first.stderr
-    rest = call("run", "resnet_shortcuts", "scale=smoke", cwd=tmp_path)
-    assert "4 runs: 2 were done before, 0 failed" in rest.stderr
-    folder = tmp_path / "results" / "resnet_shortcuts" / "smoke"
+    assert "5 of 7 runs are missing" in first.stderr
+    rest = call("run", "path_lengths", "scale=paper", cwd=tmp_path)
+    assert "7 runs: 2 were done before, 0 failed" in rest.stderr
+    folder = tmp_path / "results" / "resnet_paths" / "path_lengths" / "exact"
     written = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(written) == {"records.jsonl", "runs.csv", "table.md", "verdicts.json", "figure.svg"}
-    again = call("report", "resnet_shortcuts", "scale=smoke", cwd=tmp_path)
+    again = call("report", "path_lengths", "scale=smoke", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == written
-    assert "resnet_shortcuts" in (tmp_path / "results" / "README.md").read_text()
+    assert "path_lengths" in (tmp_path / "results" / "README.md").read_text()
+
+
+def test_at_smoke_scale_nothing_is_judged_and_nothing_written(tmp_path: Path) -> None:
+    done = call("run", "resnet_shortcuts", "scale=smoke", "machine.workers=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "smoke scale shows that everything runs: nothing is judged" in done.stderr
+    assert "Verdicts" not in done.stdout
+    assert not (tmp_path / "results").exists()

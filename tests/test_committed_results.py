@@ -16,20 +16,20 @@ from replicate.report.figures.path_figures import path_figure
 from replicate.report.figures.style import drawn_columns
 from replicate.report.figures.table_figure import draw_table
 from replicate.report.findings import gather
-from replicate.report.write import FIGURE, RECORDS, TABLE, VERDICTS
+from replicate.report.write import EACH, FIGURE, RECORDS, TABLE, VERDICTS
 from replicate.site import pages
 from replicate.site.content import Content, read_content
 from tests.site_page import Page
 
 RESULTS = PACKAGE.parent / "results"
-COMMITTED = sorted((path.parts[-3], path.parts[-2]) for path in RESULTS.glob(f"*/*/{RECORDS}"))
-each_result = pytest.mark.parametrize(("name", "scale"), COMMITTED)
+COMMITTED = sorted(path.parts[-4:-1] for path in RESULTS.glob(f"{EACH}/{RECORDS}"))
+each_result = pytest.mark.parametrize(("paper", "name", "scale"), COMMITTED)
 
 
 @cache
-def found(name: str, scale: str) -> Findings:
+def found(paper: str, name: str, scale: str) -> Findings:
     experiment = load_experiment(name, [f"scale={scale}"])
-    return gather(experiment, experiment.runs(), committed_records(RESULTS, name, scale))
+    return gather(experiment, experiment.runs(), committed_records(RESULTS, paper, name, scale))
 
 
 @cache
@@ -38,43 +38,49 @@ def content() -> Content:
 
 
 @each_result
-def test_every_file_follows_from_the_records(tmp_path: Path, name: str, scale: str) -> None:
+def test_every_file_follows_from_the_records(tmp_path: Path, paper: str, name: str, scale: str) -> None:
     """Twice: what was written from the records gives the same once more."""
-    committed = RESULTS / name / scale
-    report(found(name, scale).experiment, committed_records(RESULTS, name, scale), tmp_path / "once")
-    report(found(name, scale).experiment, committed_records(tmp_path / "once", name, scale), tmp_path / "again")
-    made = {path.name: path.read_bytes() for path in (tmp_path / "once" / name / scale).iterdir()}
+    committed = RESULTS / paper / name / scale
+    report(found(paper, name, scale).experiment, committed_records(RESULTS, paper, name, scale), tmp_path / "once")
+    report(
+        found(paper, name, scale).experiment,
+        committed_records(tmp_path / "once", paper, name, scale),
+        tmp_path / "again",
+    )
+    made = {path.name: path.read_bytes() for path in (tmp_path / "once" / paper / name / scale).iterdir()}
     for file, data in made.items():
         assert (committed / file).read_bytes() == data, f"{file} is out of date: run `make report`"
-        assert (tmp_path / "again" / name / scale / file).read_bytes() == data, file
+        assert (tmp_path / "again" / paper / name / scale / file).read_bytes() == data, file
     assert sorted(made) == sorted(path.name for path in committed.iterdir())
 
 
 @pytest.mark.skipif(not COMMITTED, reason="needs a checkout with results")
 def test_the_index_follows_from_the_verdicts(tmp_path: Path) -> None:
-    for name, scale in COMMITTED:
-        (tmp_path / name / scale).mkdir(parents=True)
-        (tmp_path / name / scale / VERDICTS).write_bytes((RESULTS / name / scale / VERDICTS).read_bytes())
+    for paper, name, scale in COMMITTED:
+        (tmp_path / paper / name / scale).mkdir(parents=True)
+        (tmp_path / paper / name / scale / VERDICTS).write_bytes(
+            (RESULTS / paper / name / scale / VERDICTS).read_bytes()
+        )
     write_index(tmp_path)
     assert (tmp_path / "README.md").read_bytes() == (RESULTS / "README.md").read_bytes(), "run `make report`"
 
 
 @each_result
-def test_table_figure_verdicts_and_page_agree(name: str, scale: str) -> None:
-    findings = found(name, scale)
+def test_table_figure_verdicts_and_page_agree(paper: str, name: str, scale: str) -> None:
+    findings = found(paper, name, scale)
     entry = next(entry for entry in content().entries if entry.name == name)
     html = pages.experiment_page(content(), entry)
-    text = (RESULTS / name / scale / TABLE).read_text()
+    text = (RESULTS / paper / name / scale / TABLE).read_text()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     shown = Page(html).tables[f"table-{scale}"]
     assert shown == [rows[0], *rows[2 : 1 + len(shown)]]
-    for verdict in json.loads((RESULTS / name / scale / VERDICTS).read_text())["verdicts"]:
+    for verdict in json.loads((RESULTS / paper / name / scale / VERDICTS).read_text())["verdicts"]:
         assert f"**{verdict['outcome']}**: {verdict['statement']}" in text
         badge = re.search(rf'<li id="{scale}-{verdict["claim"]}"><span class="v [\w-]+">([\w ]+)</span>', html)
         assert badge
         assert badge[1] == verdict["outcome"]
     if not findings.counted:
-        assert (RESULTS / name / scale / FIGURE).is_file()
+        assert (RESULTS / paper / name / scale / FIGURE).is_file()
         if path_figure(findings) is None and convolution_figure(findings) is None:  # a figure of the table
             assert drawn(findings) == means(findings)
 

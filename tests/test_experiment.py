@@ -4,7 +4,8 @@ import pytest
 
 from replicate.errors import UserError
 from replicate.experiments.experiment import load_experiment
-from replicate.paths import data_files
+from replicate.experiments.scale import Scale
+from replicate.paths import experiment_files
 from tests.made_up import made_up_experiment
 
 NAME = "resnext_cardinality"
@@ -87,13 +88,13 @@ def test_unknown_experiment_names_the_nearest() -> None:
         load_experiment("resnext_cardinalty")
 
 
-@pytest.mark.parametrize("name", data_files("experiment"))
+@pytest.mark.parametrize("name", experiment_files())
 def test_every_scale_of_every_experiment_resolves(name: str) -> None:
-    for scale in ("smoke", "laptop", "paper", "pretrained"):
+    for scale in Scale:
         try:
             experiment = load_experiment(name, [f"scale={scale}"])
         except UserError as error:
             assert "has no scale" in str(error)
             continue
         assert experiment.runs()
-        assert scale in ("paper", "pretrained") or experiment.settings.study != "train" or experiment.deviations
+        assert scale.comparable or experiment.settings.study != "train" or experiment.deviations

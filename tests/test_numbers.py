@@ -86,7 +86,7 @@ def test_table_and_json_have_them(tmp_path: Path) -> None:
     assert "Published: the median of runs; " in text
     assert "24.20 (median of 3)" in text
     report(findings.experiment, findings.records, tmp_path)
-    data = json.loads((tmp_path / "made_up" / "paper" / "verdicts.json").read_text())["numbers"]
+    data = json.loads((tmp_path / "resnext" / "made_up" / "paper" / "verdicts.json").read_text())["numbers"]
     assert data[0]["difference"] == number(findings, findings.variants[0], "top1_error").difference
 
 

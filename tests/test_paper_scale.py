@@ -14,7 +14,7 @@ from replicate.files import canonical
 from replicate.models.counting import count_parameters
 from replicate.models.layers.auxiliary import AuxOutput
 from replicate.papers import load_paper
-from replicate.paths import data_files
+from replicate.paths import experiment_files
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
 from replicate.verdicts.exact import agrees_to_printed_digits
@@ -26,7 +26,7 @@ STEP_SIZE = 64  # pixels: a step at 224 asks nothing more of the graph and takes
 def paper_runs() -> list[tuple[str, Run]]:
     """Experiment and run of every variant that trains at paper scale."""
     found = []
-    for name in data_files("experiment"):
+    for name in experiment_files():
         try:
             experiment = load_experiment(name, ["scale=paper"])
         except UserError:

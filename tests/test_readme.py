@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from replicate.errors import UserError
-from replicate.experiments.catalogue import catalogue
+from replicate.experiments.catalogue import catalogue, find
 from replicate.overview.readme import blocks, laptop_cost, with_blocks, write_readme
 from replicate.paths import PACKAGE
 from replicate.report import report
+from replicate.report.write import EACH
 from tests.made_up import errors_falling, made_up_experiment
 from tests.site_results import write_made_up_results
 
@@ -32,10 +33,10 @@ def test_the_readme_of_this_repository_is_up_to_date() -> None:
 def test_verdicts_are_those_of_the_results(tmp_path: Path) -> None:
     results = write_made_up_results(tmp_path)
     lines = blocks(results)["verdicts"].splitlines()
-    found = [json.loads(path.read_text()) for path in sorted(results.glob("*/*/verdicts.json"))]
+    found = [json.loads(path.read_text()) for path in sorted(results.glob(f"{EACH}/verdicts.json"))]
     assert lines[0].startswith(f"{len(found)} tables, {sum(len(data['verdicts']) for data in found)} verdicts")
     for data, line in zip(found, lines[-len(found) :], strict=True):
-        assert f"[{data['experiment']}](results/{data['experiment']}/{data['scale']}/table.md)" in line
+        assert f"[{data['experiment']}](results/{data['paper']}/{data['experiment']}/{data['scale']}/table.md)" in line
         for outcome, count in Counter(verdict["outcome"] for verdict in data["verdicts"]).items():
             assert f"{count} {outcome}" in line
 
@@ -77,6 +78,7 @@ def test_a_page_without_its_markers_is_refused(text: str) -> None:
         with_blocks(text, {"verdicts": "new"})
 
 
-def test_the_cost_at_laptop_scale_is_found_in_a_header() -> None:
-    assert laptop_cost("smoke 40 s · laptop 10 min on 2 cores · paper 450 hours") == "10 min on 2 cores"
-    assert laptop_cost("seconds at every scale; nothing is trained") == "seconds at every scale"
+def test_the_cost_is_that_of_laptop_scale_or_of_counting() -> None:
+    assert laptop_cost(find("alexnet_ensemble")) == "14 min on 2 cores, of which the fifteen trainings take 12"
+    assert laptop_cost(find("resnext_blocks")) == "a second; nothing is trained and no image is read"
+    assert laptop_cost(find("densenet_released")) == "–"

@@ -206,7 +206,7 @@ def test_own_runs_go_before_committed_ones(tmp_path: Path) -> None:
     assert available_records(experiment, store, results) == []
     report(experiment, errors_falling(experiment.runs()), results)
     assert len(available_records(experiment, store, results)) == 9
-    assert len(committed_records(results, "made_up", "smoke")) == 0
+    assert len(committed_records(results, "resnext", "made_up", "paper")) == 0
     [own, *_] = errors_falling(experiment.runs(), spread=0.1)
     store.folder(own.id).mkdir(parents=True)
     store.write(own)

@@ -125,11 +125,11 @@ def test_agreement_of_what_is_no_number() -> None:
 def test_results_regenerate_byte_for_byte_from_the_committed_records(tmp_path: Path) -> None:
     experiment, records = with_gaps()
     report(experiment, reversed(records), tmp_path / "first")
-    folder = tmp_path / "first" / "made_up" / "laptop"
+    folder = tmp_path / "first" / "resnext" / "made_up" / "laptop"
     assert sorted(os.listdir(folder)) == FILES
-    again = committed_records(tmp_path / "first", "made_up", "laptop")
+    again = committed_records(tmp_path / "first", "resnext", "made_up", "laptop")
     report(experiment, again, tmp_path / "second")
-    for name in ["README.md", *(f"made_up/laptop/{name}" for name in FILES)]:
+    for name in ["README.md", *(f"resnext/made_up/laptop/{name}" for name in FILES)]:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
     assert [(r.variant, r.seed) for r in again][:4] == [("1x64d", 0), ("1x64d", 1), ("1x64d", 2), ("2x40d", 0)]
 
@@ -137,7 +137,7 @@ def test_results_regenerate_byte_for_byte_from_the_committed_records(tmp_path: P
 def test_runs_csv_holds_every_record(tmp_path: Path) -> None:
     experiment, records = with_gaps()
     report(experiment, records, tmp_path)
-    frame = pd.read_csv(tmp_path / "made_up" / "laptop" / "runs.csv").set_index("id")
+    frame = pd.read_csv(tmp_path / "resnext" / "made_up" / "laptop" / "runs.csv").set_index("id")
     assert len(frame) == len(records) == 8
     for record in records:
         line = frame.loc[record.id]
@@ -150,16 +150,16 @@ def test_runs_csv_holds_every_record(tmp_path: Path) -> None:
 def test_verdicts_json_and_index_say_what_was_judged(tmp_path: Path) -> None:
     experiment, records = with_gaps()
     _, [verdict] = report(experiment, records, tmp_path)
-    data = json.loads((tmp_path / "made_up" / "laptop" / "verdicts.json").read_text())
+    data = json.loads((tmp_path / "resnext" / "made_up" / "laptop" / "verdicts.json").read_text())
     assert data["runs"] == {"planned": 9, "finished": 7, "diverged": 1, "missing": 1}
     assert data["verdicts"][0]["effect"] == verdict.effect
     assert data["verdicts"][0]["outcome"] == verdict.outcome
     index = (tmp_path / "README.md").read_text()
     assert f"1 table, 1 verdict: 1 {verdict.outcome}." in index
-    assert "[made_up](made_up/laptop/table.md)" in index
+    assert "[made_up](resnext/made_up/laptop/table.md)" in index
     assert "| --- | --- | --- | ---: | --- | --- |" in index
     assert verdict.statement in index
-    assert verdict.statement in (tmp_path / "made_up" / "laptop" / "table.md").read_text()
+    assert verdict.statement in (tmp_path / "resnext" / "made_up" / "laptop" / "table.md").read_text()
 
 
 def test_nothing_is_written_without_a_record(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_nothing_is_written_without_a_record(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment, records = with_gaps()
     report(experiment, records, tmp_path)
-    folder = tmp_path / "made_up" / "laptop"
+    folder = tmp_path / "resnext" / "made_up" / "laptop"
     before = {name: (folder / name).read_bytes() for name in FILES}
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(UserError, match="No space left on device"):
@@ -182,10 +182,10 @@ def test_a_full_disk_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
     experiment, records = with_gaps()
     report(experiment, records, tmp_path)
-    path = tmp_path / "made_up" / "laptop" / name
+    path = tmp_path / "resnext" / "made_up" / "laptop" / name
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match=name) as raised:
-        committed_records(tmp_path, "made_up", "laptop")
+        committed_records(tmp_path, "resnext", "made_up", "laptop")
         write_index(tmp_path)
     assert "\n" not in str(raised.value)
 

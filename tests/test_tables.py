@@ -31,8 +31,7 @@ def test_no_variant_is_a_row_that_is_called_reference_only(entry: Entry) -> None
 def test_every_row_that_a_variant_names_is_printed() -> None:
     """At any scale; smoke runs are checked as they are done, and few run the others."""
     for entry in catalogue():
-        variants = entry.body["variants"].values()
-        named = {body["row"] for body in variants if body and "row" in body}
+        named = {body.row for body in entry.variants.values() if body and body.row}
         assert named <= {row.variant for row in load_paper(entry.paper).tables[entry.table].rows}, entry.name
 
 
@@ -51,7 +50,10 @@ def small_table(tmp_path: Path, **fields: object) -> Table:
 
 
 def entry(variants: dict[str, object], metrics: dict[str, str]) -> Entry:
-    return Entry("x", "", {"paper": "small", "table": "errors", "variants": variants, "metrics": metrics})
+    said = {"question": "what?", "cost": {}, "expected": "anything"}
+    return Entry.model_validate(
+        {"name": "x", "paper": "small", "table": "errors", "variants": variants, "metrics": metrics, **said}
+    )
 
 
 MEASURED = {"test_error": "test_error"}

@@ -48,6 +48,7 @@ def own(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of further papers, recipes and experiments that came from somewhere."""
     for kind in ("papers", "recipe", "experiment"):
         (workdir / "own" / kind).mkdir(parents=True)
+    (workdir / "own" / "experiment" / "resnet").mkdir()
     monkeypatch.setenv(OWN, str(workdir / "own"))
     return workdir / "own"
 
@@ -97,8 +98,8 @@ def test_everything_is_loaded_as_data() -> None:
     [
         ("papers/x.yaml", f"id: {YAML_ATTACK}", load_paper),
         ("recipe/x.yaml", f"lr: {YAML_ATTACK}", recipe_file.__wrapped__),
-        ("experiment/x.yaml", f"{HEADER}  a: {YAML_ATTACK}", find),
-        ("experiment/x.yaml", f"{HEADER}  a: {YAML_ATTACK}", load_experiment),
+        ("experiment/resnet/x.yaml", f"{HEADER}  a: {YAML_ATTACK}", find),
+        ("experiment/resnet/x.yaml", f"{HEADER}  a: {YAML_ATTACK}", load_experiment),
     ],
 )
 def test_yaml_makes_no_objects(own: Path, file: str, text: str, read: Callable[[str], object]) -> None:
@@ -117,7 +118,7 @@ def test_yaml_of_the_command_line_makes_no_objects(workdir: Path) -> None:
 
 def test_an_experiment_names_no_class_to_import(own: Path) -> None:
     target = f"{{callbacks: {{x: {{_target_: os.mkdir, path: {MARK}}}}}}}"
-    (own / "experiment" / "x.yaml").write_text(f"{HEADER}  a: {{}}\nhydra: {target}\n")
+    (own / "experiment" / "resnet" / "x.yaml").write_text(f"{HEADER}  a: {{}}\nhydra: {target}\n")
     with pytest.raises(UserError, match=r"x\.yaml: an experiment has no block hydra"):
         load_experiment("x")
 
@@ -166,7 +167,7 @@ def test_a_variant_is_no_path(variant: str) -> None:
 
 
 def test_a_file_whose_name_leads_out_of_its_folder_is_refused(own: Path) -> None:
-    (own / "experiment" / "...yaml").write_text(f"{HEADER}  a: {{}}\n")
+    (own / "experiment" / "resnet" / "...yaml").write_text(f"{HEADER}  a: {{}}\n")
     with pytest.raises(UserError, match=r"\.\.\.yaml: a file's name has letters"):
         find("..")
 

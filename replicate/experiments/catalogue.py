@@ -1,124 +1,121 @@
 """What experiments there are, read from their files alone: fast, since nothing is composed and torch stays out."""
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from replicate.errors import UserError, unknown
-from replicate.paths import data_files
+from replicate.errors import UserError, first_line, unknown
+from replicate.experiments.scale import SMALL, Scale, Where
+from replicate.paths import data_files, experiment_files
 
-HEADER_FIELDS = ("question", "cost", "expected", "run")
-DEFAULT_SCALES = ("smoke", "laptop", "paper")
+DEFAULT_SCALES = (*SMALL, Scale.PAPER)
+Regime = Literal["short", "small", "noisy", "long"]
+"""How a laptop trains so that the mechanism under test is present."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One experiment file: its header in words and what it measures."""
+class Variant(BaseModel):
+    """What an entry knows of a variant: the published row that it re-makes, and where it exists (empty: everywhere)."""
+
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+    row: str | None = None
+    scales: tuple[Scale, ...] = ()
+
+
+class Entry(BaseModel):
+    """One experiment file: what it asks, what it costs, and what it measures. `conf/config.yaml` explains each key."""
+
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
     name: str
-    header: str
-    body: dict[str, Any]
-
-    @property
-    def paper(self) -> str:
-        return str(self.body["paper"])
-
-    @property
-    def table(self) -> str:
-        return str(self.body["table"])
-
-    @property
-    def study(self) -> str:
-        return str(self.body.get("study", "train"))
-
-    @property
-    def scales(self) -> tuple[str, ...]:
-        return tuple(self.body.get("scales", DEFAULT_SCALES))
+    paper: str
+    table: str
+    question: str
+    cost: dict[Scale, str]
+    expected: str
+    notes: str | None = None
+    regime: Regime | None = None
+    no_laptop: str | None = None
+    study: str = "train"
+    scales: tuple[Scale, ...] = DEFAULT_SCALES
+    claims: tuple[str, ...] = ()
+    metrics: dict[str, str] = {}
+    variants: dict[str, Variant | None]
+    deviations: dict[Where, tuple[str, ...]] = {}
 
     @property
     def rows(self) -> set[str]:
         """The published rows that variants re-make at any scale; a variant without a row goes by its own name."""
-        variants = self.body.get("variants", {})
-        return {str((body or {}).get("row", name)) for name, body in variants.items()}
+        return {(body and body.row) or name for name, body in self.variants.items()}
 
     @property
-    def metrics(self) -> set[str]:
-        """The columns of the published table that it measures."""
-        return set(self.body.get("metrics", {}))
-
-    @cached_property
-    def fields(self) -> dict[str, str]:
-        """The header's labelled parts: question, cost, expected, run."""
-        return parse_header(self.header)
-
-    @property
-    def title(self) -> str:
-        """The header's first sentence: which paper and table."""
-        return self.header.split("\n\n")[0].replace("\n", " ")
+    def judged_scales(self) -> list[Scale]:
+        """The scales at which its claims are judged."""
+        return [scale for scale in self.scales if scale.judged]
 
     def state(self, results: Path) -> dict[str, int]:
         """How many records stand in results/ for each scale."""
-        files = {scale: results / self.name / scale / "records.jsonl" for scale in self.scales}
+        files = {scale: results / self.paper / self.name / scale / "records.jsonl" for scale in self.scales}
         return {scale: path.read_bytes().count(b"\n") for scale, path in files.items() if path.is_file()}
 
     def summary(self, results: Path) -> dict[str, Any]:
         """What `replicate list --json` says of it."""
-        own = {key: getattr(self, key) for key in ("name", "paper", "table", "study", "title")}
-        return {**own, "scales": list(self.scales), **self.fields, "records": self.state(results)}
-
-
-def parse_header(header: str) -> dict[str, str]:
-    """`Label: text` paragraphs, continued on following lines, as {label in lower case: text on one line}."""
-    found: dict[str, str] = {}
-    label = ""
-    for line in header.splitlines():
-        match = re.match(r"([A-Z]\w+):\s+(.*)", line)
-        if match and match[1].lower() in HEADER_FIELDS:
-            label = match[1].lower()
-            found[label] = match[2].strip()
-        elif label and line.strip():
-            found[label] += f" {line.strip()}"
-        else:
-            label = ""
-    return found
+        return {**self.model_dump(mode="json", exclude={"variants", "deviations"}), "records": self.state(results)}
 
 
 def read_entry(path: Path) -> Entry:
-    """Read one experiment file. Raises UserError if it is no mapping or lacks its header."""
-    text = path.read_text()
-    comments = [line[1:].removeprefix(" ") for line in leading_comments(text) if not line.startswith("# @package")]
-    try:
-        body = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
-    if not isinstance(body, dict) or "paper" not in body or "table" not in body:
-        raise UserError(f"{path.name} names no paper and table")
+    """Read one experiment file. Raises UserError if it is no mapping or does not say what every experiment says."""
+    body = read_mapping(path)
     if "hydra" in body:  # whose block names classes to import and folders to write to
         raise UserError(f"{path.name}: an experiment has no block hydra; its settings belong to the command line")
-    entry = Entry(path.stem, "\n".join(comments).strip(), body)
-    missing = [field for field in HEADER_FIELDS if field not in entry.fields]
-    if missing:
-        raise UserError(f"{path.name}: its header does not say {', '.join(missing)}")
+    if "paper" in body:
+        raise UserError(f"{path.name}: the folder says which paper it is, {path.parent.name}; remove the key paper")
+    if path.parent.name not in (papers := data_files("papers")):
+        raise unknown(f"paper, by the folder of {path.name}:", path.parent.name, papers)
+    said = {**preset(path, body), **body, "name": path.stem, "paper": path.parent.name}
+    try:
+        entry = Entry.model_validate(said)
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {first_line(error)}") from error
+    uncosted = [scale for scale in entry.scales if scale not in entry.cost]
+    if uncosted:
+        raise UserError(f"{path.name}: cost says nothing of {', '.join(uncosted)} scale")
     return entry
 
 
-def leading_comments(text: str) -> list[str]:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line)
-    return lines
+def read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        body = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
+    if not isinstance(body, dict):
+        raise UserError(f"{path.name} is no mapping of keys to values")
+    return body
+
+
+def preset(path: Path, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What conf/study/<kind>.yaml says, if the experiment's defaults list chooses one."""
+    chosen = [item["/study"] for item in body.get("defaults") or () if isinstance(item, dict) and "/study" in item]
+    if not chosen:
+        return {}
+    presets = data_files("study")
+    if chosen[0] not in presets:
+        raise unknown(f"study of {path.name}", str(chosen[0]), presets)
+    return preset_file(presets[chosen[0]])
+
+
+@cache
+def preset_file(path: Path) -> dict[str, Any]:
+    return read_mapping(path)
 
 
 def catalogue() -> list[Entry]:
     """Every experiment, by name."""
-    return [read_entry(path) for path in data_files("experiment").values()]
+    return [read_entry(path) for path in experiment_files().values()]
 
 
 def as_text(summaries: Iterable[Mapping[str, Any]]) -> str:
@@ -131,13 +128,18 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
     return [
         f"{summary['name']}  [{summary['paper']}/{summary['table']}, {summary['study']}]  {done}",
         f"    {summary['question']}",
-        f"    {' · '.join(summary['scales'])}   cost: {summary['cost']}",
+        f"    cost: {cost_text(summary['cost'])}",
     ]
+
+
+def cost_text(cost: Mapping[Any, str]) -> str:
+    """`smoke 40 s · laptop 10 min on 2 cores`."""
+    return " · ".join(f"{scale} {cost}" for scale, cost in cost.items())
 
 
 def find(name: str) -> Entry:
     """The experiment called `name`. Raises UserError with the nearest names."""
-    entries = data_files("experiment")
+    entries = experiment_files()
     if name not in entries:
         raise unknown("experiment", name, entries)
     return read_entry(entries[name])

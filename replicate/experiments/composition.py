@@ -9,12 +9,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from replicate.errors import UserError
+from replicate.experiments.catalogue import Entry
 from replicate.paths import conf_dir, own_dir
 
 BLOCKS = ("model", "data", "recipe", "trainer", "options")
 """The parts of a configuration that a variant may override and that decide a run's result."""
 FREE_BLOCKS = ("model", "options")
 """Blocks whose keys the network or the study knows, not config.yaml."""
+
+
+def experiment_words(entry: Entry) -> list[str]:
+    """The overrides that make Hydra compose an experiment."""
+    return [f"experiment={entry.paper}/{entry.name}", f"paper={entry.paper}"]
 
 
 def own_words(words: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""From conf/experiment/<name>.yaml to runs: scale, variants, seeds, and the command line, which always wins."""
+"""From conf/experiment/<paper>/<name>.yaml to runs: scale, variants, seeds, and the command line, which always wins."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,11 +10,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from replicate.errors import UserError, unknown
 from replicate.experiments.catalogue import find
-from replicate.experiments.composition import BLOCKS, apply_overrides, compose_config, one_line, opened, own_words
+from replicate.experiments.composition import (
+    BLOCKS,
+    apply_overrides,
+    compose_config,
+    experiment_words,
+    one_line,
+    opened,
+    own_words,
+)
+from replicate.experiments.deviations import Pair, derived
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.resolvers import register_resolvers
 from replicate.experiments.run_config import (
-    SCALES,
     WANDB_MODES,
     MachineConfig,
     Run,
@@ -25,16 +33,19 @@ from replicate.experiments.run_config import (
     validated,
     with_seed,
 )
+from replicate.experiments.scale import SMALL, Scale, lines_at
 
 register_resolvers()
+
+HARMLESS = ("scale=", "seeds=", "budget=", "runs_dir=", "wandb=", "launcher", "machine.")
+"""Overrides that change no run's configuration."""
 
 
 class Experiment:
     """A composed experiment at one scale. Build one with :func:`load_experiment`."""
 
     def __init__(self, name: str, config: DictConfig, overrides: Sequence[str] = ()) -> None:
-        self.name, self.scale = name, str(config.scale)
-        self._config, self._overrides = config, tuple(overrides)
+        self.name, self._config, self._overrides = name, config, tuple(overrides)
         self._resolved: dict[str, Run] = {}  # seed 0 of each variant: resolving takes a hundred times as long as a seed
         self.settings = self._read_settings()
         for variant in map(str, config.variants):
@@ -42,10 +53,16 @@ class Experiment:
                 raise UserError(f"{name}: '{variant}' is a path, not the name of a variant")
         if self.settings.study not in STUDIES:
             raise unknown("study", self.settings.study, STUDIES)
-        if self.scale not in SCALES:
-            raise unknown("scale", self.scale, SCALES)
-        if self.scale not in self.settings.scales:
-            raise UserError(f"{name} has no scale '{self.scale}': it has {', '.join(self.settings.scales)}")
+        self.scale = self._scale_in_force()
+
+    def _scale_in_force(self) -> Scale:
+        """The scale that is asked for; what counts or computes has no size, and gives its one answer at every scale."""
+        scale = Scale.named(str(self._config.scale))
+        if self.settings.scales == (Scale.EXACT,):
+            self._config.scale = scale = Scale.EXACT
+        if scale not in self.settings.scales:
+            raise UserError(f"{self.name} has no scale '{scale}': it has {', '.join(self.settings.scales)}")
+        return scale
 
     def _read_settings(self) -> Settings:
         node = {key: self._config[key] for key in Settings.model_fields}
@@ -79,9 +96,40 @@ class Experiment:
         """The group `launcher` as composed: which executor does the runs, and its resources."""
         return cast(dict[str, Any], OmegaConf.to_container(self._config.launcher, resolve=True))
 
-    @property
+    @cached_property
     def deviations(self) -> tuple[str, ...]:
-        return self.settings.deviations.get(self.scale, ())
+        """How the runs depart from the paper: what follows from their configuration, then what the file says."""
+        return (*derived(self._compared()), *lines_at(self.settings.deviations, self.scale))
+
+    def _compared(self) -> list[Pair]:
+        """Every variant beside itself at the reference scale; beside that scale's first one where it exists here only.
+
+        The reference is the paper's scale, without the overrides of the command line. A scale of the paper's size is
+        compared with itself, and so only where overrides change it.
+        """
+        sized = [scale for scale in (Scale.PAPER, Scale.PRETRAINED) if scale in self.settings.scales]
+        scale = self.scale if self.scale not in SMALL else next(iter(sized), None)
+        if scale is self.scale and not self._overridden:
+            return []
+        here = {variant: self.run(variant, 0).config for variant in self.variants}
+        if scale is None:
+            return [Pair(variant, config, None) for variant, config in here.items()]
+        reference = self.declared_at(scale)
+        there = {v: reference.run(v if v in reference.variants else reference.variants[0], 0).config for v in here}
+        return [Pair(variant, config, there[variant]) for variant, config in here.items()]
+
+    @property
+    def _overridden(self) -> bool:
+        """Whether the command line may have changed what a run's result depends on."""
+        return not all(word.startswith(HARMLESS) for word in self._overrides)
+
+    def declared_at(self, scale: Scale) -> "Experiment":
+        """The experiment at another scale as its file declares it. Hydra is asked only if overrides are in the way."""
+        if self._overridden:
+            return load_experiment(self.name, [f"scale={scale}"])
+        config = self._config.copy()
+        config.scale = scale
+        return Experiment(self.name, config)
 
     @cached_property
     def variants(self) -> list[str]:
@@ -160,9 +208,8 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
 
     `variant=` and `seed=` may be among them; they narrow a sweep and do not matter here. Raises UserError.
     """
-    find(name)
     for word in overrides:
-        if word.lstrip("+~").startswith("experiment="):
+        if word.lstrip("+~").startswith(("experiment=", "paper=")):
             raise UserError(f"'{word}': the experiment is {name}, named before; another word cannot change it")
     own = own_words(overrides)
-    return Experiment(name, compose_config([f"experiment={name}", *own]), own)
+    return Experiment(name, compose_config([*experiment_words(find(name)), *own]), own)

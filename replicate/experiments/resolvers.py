@@ -5,10 +5,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from replicate.experiments.scale import SMALL
+
 
 def at(table: Mapping[str, Any], *, _root_: DictConfig) -> Any:
-    """`${at:{smoke:11, laptop:20, paper:50}}`: the entry of the scale in force, null where it has none."""
-    return table.get(str(_root_.scale))
+    """`${at:{smoke:11, laptop:20, paper:50}}`: the entry of the scale in force, null where it has none.
+
+    `small` stands for smoke and laptop.
+    """
+    scale = str(_root_.scale)
+    return table.get(scale, table.get("small") if scale in SMALL else None)
 
 
 def register_resolvers() -> None:

@@ -23,9 +23,9 @@ from replicate.errors import UNKNOWN_SETTING, UserError, first_line, unknown
 from replicate.experiments.composition import FREE_BLOCKS
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.recipe import Recipe, resolve_recipe
+from replicate.experiments.scale import Scale, Where
 from replicate.files import canonical, digest
 
-SCALES = ("smoke", "laptop", "paper", "pretrained")
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -181,11 +181,11 @@ class Settings(Block):
     paper: str
     table: str
     study: str
-    scales: tuple[Literal["smoke", "laptop", "paper", "pretrained"], ...]
+    scales: tuple[Scale, ...]
     claims: tuple[str, ...]
     metrics: dict[str, str]
     statistic: Literal["mean", "median", "best", "single"]
-    deviations: dict[str, tuple[str, ...]]
+    deviations: dict[Where, tuple[str, ...]]
 
 
 def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:

@@ -9,7 +9,7 @@ from replicate.papers import Claim, Paper, load_paper, paper_ids
 from replicate.papers.titles import place, with_titles
 from replicate.report.verdict_words import evidence
 from replicate.report.wording import cite
-from replicate.report.write import VERDICTS, read_verdicts
+from replicate.report.write import EACH, VERDICTS, read_verdicts
 from replicate.verdicts import Outcome, Verdict
 
 OUT_OF_REACH, NO_EXPERIMENT = "out of reach", "no experiment"
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 def answers(results: Path) -> list[Row]:
     """One row for each claim, experiment and scale with a verdict in `results`; one for a claim without any."""
-    found = [answer for path in sorted(results.glob(f"*/*/{VERDICTS}")) for answer in verdicts_in(path)]
+    found = [answer for path in sorted(results.glob(f"{EACH}/{VERDICTS}")) for answer in verdicts_in(path)]
     entries = catalogue()
     return [row for paper_id in paper_ids() for row in rows_of(load_paper(paper_id), entries, found)]
 
@@ -48,13 +48,10 @@ def answers_of(paper: Paper, claim: Claim, entries: list[Entry], found: list[Row
     own = [row for row in found if f"{row['paper']}/{row['claim']}" in asked]
     if own:
         return own
-    asking = [e for e in entries if any(f"{e.paper}/{name}" in asked for name in e.body.get("claims", ()))]
+    asking = [e for e in entries if any(f"{e.paper}/{name}" in asked for name in e.claims)]
     if not asking:
         return [without_verdict(NO_EXPERIMENT)]
-    return [
-        without_verdict(Outcome.NOT_RUN.value, f"at {' or '.join(s for s in e.scales if s != 'smoke')} scale", e.name)
-        for e in asking
-    ]
+    return [without_verdict(Outcome.NOT_RUN.value, f"at {' or '.join(e.judged_scales)} scale", e.name) for e in asking]
 
 
 def without_verdict(outcome: str, detail: str = "", experiment: str | None = None) -> Row:

@@ -1,20 +1,35 @@
 """Words for the terminal: one experiment."""
 
-from replicate.experiments.catalogue import Entry
+from replicate.experiments.catalogue import Entry, cost_text
+from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper
 
 
 def describe(entry: Entry) -> str:
-    """The header, the published table and, for each scale, how the experiment departs from the paper."""
+    """What the file says, the published table and, for each scale, how the experiment departs from the paper."""
     paper = load_paper(entry.paper)
     table = paper.tables[entry.table]
-    lines = [entry.header, "", f"{paper.title} ({paper.venue}), {table.locator}: {table.about}", table.protocol]
+    said = {
+        "Question": entry.question,
+        "Cost": cost_text(entry.cost),
+        "Expected": entry.expected,
+        "Notes": entry.notes,
+        "Regime": entry.regime,
+        "No laptop scale": entry.no_laptop,
+        "Run": f"replicate run {entry.name}",
+    }
+    lines = [f"{paper.title} ({paper.venue}), {table.locator}: {table.about}", table.protocol, ""]
+    lines += [f"{label}: {text}" for label, text in said.items() if text]
+    lines += ["", "Published:"]
     for row in table.rows:
         values = ", ".join(f"{column} {value}" for column, value in row.published.items() if value is not None)
         lines.append(f"  {row.variant}: {values}")
-    variants = entry.body.get("variants", {})
-    lines += ["", f"Variants: {', '.join(map(str, variants))}"]
-    for scale in entry.scales:
-        for deviation in entry.body.get("deviations", {}).get(scale) or ():
-            lines.append(f"Deviation ({scale}): {deviation}")
-    return "\n".join(lines)
+    lines += ["", f"Variants: {', '.join(entry.variants)}"]
+    return "\n".join([*lines, *deviation_lines(entry)])
+
+
+def deviation_lines(entry: Entry) -> list[str]:
+    """One line for each scale and departure; composed once, since the other scales are the same file."""
+    composed = load_experiment(entry.name, [f"scale={entry.scales[-1]}"])
+    at_scales = {scale: composed.declared_at(scale).deviations for scale in entry.scales}
+    return [f"Deviation ({scale}): {line}" for scale, lines in at_scales.items() for line in lines]

@@ -8,13 +8,14 @@ import pandas as pd
 
 from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry, catalogue
+from replicate.experiments.scale import Scale
 from replicate.files import write_atomic
 from replicate.papers import load_paper
 from replicate.papers.titles import table_place, with_titles
 from replicate.report.index import counted_outcomes
 from replicate.report.table import markdown_table
-from replicate.report.wording import capital, cite
-from replicate.report.write import TABLE, VERDICTS, read_verdicts
+from replicate.report.wording import DASH, capital, cite
+from replicate.report.write import EACH, TABLE, VERDICTS, read_verdicts
 from replicate.verdicts import Outcome
 
 
@@ -50,12 +51,11 @@ def with_blocks(text: str, filled: dict[str, str], name: str = "the page") -> st
 
 
 def verdicts_block(results_dir: Path) -> str:
-    """Each experiment with results, above smoke scale, whose claims were tested, and how they came out."""
-    found = [read_verdicts(path) for path in sorted(results_dir.glob(f"*/*/{VERDICTS}"))]
-    told = [data for data in found if data["scale"] != "smoke"]
+    """Each experiment with results whose claims were tested, and how they came out."""
+    told = [read_verdicts(path) for path in sorted(results_dir.glob(f"{EACH}/{VERDICTS}"))]
     if not told:
         return "No results yet."
-    questions = {entry.name: entry.fields["question"] for entry in catalogue()}
+    questions = {entry.name: entry.question for entry in catalogue()}
     lines = [verdict_line(data, questions) for data in told if data["verdicts"]]
     table = words_table(lines) if lines else ""
     rest = "[results/](results/README.md) has each of them, and tables of numbers alone."
@@ -70,7 +70,7 @@ def verdict_line(data: dict[str, Any], questions: dict[str, str]) -> dict[str, s
     return {
         "paper": f"{cite(load_paper(data['paper']))}, {with_titles(data['locator'])}",
         "question": asked(questions.get(name, name)),
-        "experiment": f"[{name}](results/{name}/{scale}/{TABLE})",
+        "experiment": f"[{name}](results/{data['paper']}/{name}/{scale}/{TABLE})",
         "scale": scale,
         "verdict": ", ".join(said),
     }
@@ -88,26 +88,21 @@ def words_table(lines: list[dict[str, str]]) -> str:
 
 
 def asked(question: str) -> str:
-    """A header's question itself, without what the header adds to it."""
+    """The question itself, without what an experiment adds to it."""
     return capital(with_titles(question.partition("?")[0])) + ("?" if "?" in question else "")
 
 
 def experiment_line(entry: Entry) -> dict[str, str]:
     paper = load_paper(entry.paper)
     return {
-        "experiment": f"[{entry.name}](conf/experiment/{entry.name}.yaml)",
+        "experiment": f"[{entry.name}](conf/experiment/{entry.paper}/{entry.name}.yaml)",
         "paper": f"{cite(paper)}, {table_place(paper, entry.table)}",
-        "question": asked(entry.fields["question"]),
+        "question": asked(entry.question),
         "scales": ", ".join(entry.scales),
-        "laptop cost": laptop_cost(entry.fields["cost"]),
+        "laptop cost": laptop_cost(entry),
     }
 
 
-def laptop_cost(cost: str) -> str:
-    """What a header says of laptop scale, or its first clause where it makes no difference between scales.
-
-    >>> laptop_cost("smoke 40 s · laptop 10 min on 2 cores · paper 450 hours")
-    '10 min on 2 cores'
-    """
-    parts = [part.removeprefix("laptop ") for part in cost.split(" · ") if part.startswith("laptop ")]
-    return parts[0] if parts else cost.split(";")[0]
+def laptop_cost(entry: Entry) -> str:
+    """What it costs at laptop scale, or to count; a dash where it has neither."""
+    return entry.cost.get(Scale.LAPTOP) or entry.cost.get(Scale.EXACT) or DASH

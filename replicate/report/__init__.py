@@ -41,19 +41,22 @@ def report(
 ) -> tuple[Findings, list[Verdict]]:
     """Gather the experiment's planned runs among `records` and judge its claims; write both, given `results_dir`.
 
-    Without any record of the plan nothing is written. Raises UserError.
+    Without any record of the plan, and at smoke scale, nothing is written. Raises UserError.
     """
     findings = findings_of(experiment, list(records))
     verdicts = judge(findings)
-    if results_dir is not None and findings.records:
-        write_results(findings, verdicts, result_folder(results_dir, experiment.name, experiment.scale))
+    if results_dir is not None and findings.records and experiment.scale.judged:
+        write_results(findings, verdicts, folder_of(experiment, results_dir))
         write_index(results_dir)
     return findings, verdicts
 
 
 def judge(findings: Findings) -> list[Verdict]:
-    """The verdicts of the claims that the experiment's file names. Raises UserError for a claim the paper lacks."""
-    return _asked(findings, judge_all)
+    """The verdicts of the claims that the experiment's file names, none at smoke scale.
+
+    Raises UserError for a claim that the paper lacks.
+    """
+    return _asked(findings, judge_all) if findings.experiment.scale.judged else []
 
 
 def open_claims(findings: Findings) -> dict[str, frozenset[str]]:
@@ -95,9 +98,14 @@ def findings_of(experiment: Experiment, records: Sequence[Record]) -> Findings:
     return gather(experiment, list({run.id: run for run in [*planned, *further]}.values()), records)
 
 
-def committed_records(results_dir: Path, experiment: str, scale: str) -> list[Record]:
+def folder_of(experiment: Experiment, results_dir: Path) -> Path:
+    """Where the results of an experiment at its scale lie."""
+    return result_folder(results_dir, experiment.settings.paper, experiment.name, experiment.scale)
+
+
+def committed_records(results_dir: Path, paper: str, experiment: str, scale: str) -> list[Record]:
     """The records that came with the repository, so that a fresh clone can report without a run."""
-    return read_records(result_folder(results_dir, experiment, scale) / RECORDS)
+    return read_records(result_folder(results_dir, paper, experiment, scale) / RECORDS)
 
 
 def available_records(experiment: Experiment, store: RunStore, results_dir: Path) -> list[Record]:
@@ -106,4 +114,4 @@ def available_records(experiment: Experiment, store: RunStore, results_dir: Path
     runs = {run.id: run for run in [*experiment.runs(), *experiment.runs(seeds=range(MOST_SEEDS))]} if done else {}
     own = [store.read(run) for run in runs if run in done]  # resolving a run takes long, so not without any record
     found = [record for record in own if record is not None]
-    return found or committed_records(results_dir, experiment.name, experiment.scale)
+    return found or read_records(folder_of(experiment, results_dir) / RECORDS)

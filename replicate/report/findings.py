@@ -111,7 +111,7 @@ class Findings:
     def comparable(self) -> bool:
         """Whether measured numbers may stand beside the published ones as numbers (same data, sizes and recipe)."""
         without_images = all(run.config.data is None for run in self.runs)
-        return without_images or self.experiment.scale in ("paper", "pretrained")
+        return without_images or self.experiment.scale.comparable
 
 
 def gather(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record]) -> Findings:

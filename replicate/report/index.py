@@ -14,8 +14,8 @@ from replicate.report.wording import DASH, cite, plural
 INTRODUCTION = """# Results
 
 What `replicate report` found in the records of each experiment and scale; the folders hold the records, the table and
-the figure. At smoke and laptop scale a verdict is about the direction of a claim on small images, at paper and
-pretrained scale about the published experiment itself; what is counted, not trained, is exact at every scale."""
+the figure. At laptop scale a verdict is about the direction of a claim on small images, at paper and pretrained scale
+about the published experiment itself; what is counted or computed has one scale, exact."""
 
 
 def index_markdown(found: Sequence[dict[str, Any]]) -> str:
@@ -37,7 +37,7 @@ def lines(data: dict[str, Any]) -> list[dict[str, str]]:
     """One line a verdict; one line for a table of which no claim is tested."""
     runs = data["runs"]
     table = {
-        "experiment": f"[{data['experiment']}]({data['experiment']}/{data['scale']}/table.md)",
+        "experiment": f"[{data['experiment']}]({data['paper']}/{data['experiment']}/{data['scale']}/table.md)",
         "scale": data["scale"],
         "paper": f"{cite(load_paper(data['paper']))}, {with_titles(data['locator'])}",
         "runs": f"{runs['finished'] + runs['diverged']} of {runs['planned']}",

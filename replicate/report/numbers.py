@@ -53,7 +53,7 @@ class Number:
 
 def numbers(findings: Findings) -> list[Number]:
     """Every printed number of the bound columns that was measured; none unless the scale is that of the paper."""
-    if findings.counted or findings.experiment.scale not in ("paper", "pretrained"):
+    if findings.counted or not findings.experiment.scale.comparable:
         return []
     return [
         number(findings, line, column)

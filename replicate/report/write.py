@@ -24,9 +24,13 @@ PACKAGES = ("torch", "torchvision")
 HARDWARE = ("cpu", "gpu", "threads")
 
 
-def result_folder(results_dir: Path, experiment: str, scale: str) -> Path:
+EACH = "*/*/*"
+"""The folders of all results in results/: paper, experiment, scale."""
+
+
+def result_folder(results_dir: Path, paper: str, experiment: str, scale: str) -> Path:
     """Where the results of one experiment at one scale lie."""
-    return results_dir / experiment / scale
+    return results_dir / paper / experiment / scale
 
 
 def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> None:
@@ -58,7 +62,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 def write_index(results_dir: Path) -> None:
     """Write README.md of `results_dir` from the verdicts.json of every experiment and scale in it."""
-    found = [read_verdicts(path) for path in sorted(results_dir.glob(f"*/*/{VERDICTS}"))]
+    found = [read_verdicts(path) for path in sorted(results_dir.glob(f"{EACH}/{VERDICTS}"))]
     write_files(results_dir, {"README.md": index_markdown(found).encode()})
 
 

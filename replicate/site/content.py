@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replicate.experiments.catalogue import Entry, catalogue
 from replicate.experiments.experiment import load_experiment
-from replicate.experiments.run_config import SCALES
+from replicate.experiments.scale import Scale
 from replicate.papers import Claim, Paper, load_paper, paper_ids
 from replicate.report import Findings, committed_records, judge
 from replicate.report.findings import gather
@@ -23,7 +23,7 @@ class Result:
     verdicts: tuple[Verdict, ...]
 
     @property
-    def scale(self) -> str:
+    def scale(self) -> Scale:
         return self.findings.experiment.scale
 
 
@@ -32,7 +32,7 @@ class Answer:
     """What one experiment says of a claim at one scale; `verdict` is None where it was not run."""
 
     entry: Entry
-    scale: str
+    scale: Scale
     verdict: Verdict | None
 
     @property
@@ -54,10 +54,9 @@ class Content:
     results: tuple[Result, ...]
 
     @cached_property
-    def scales(self) -> tuple[str, ...]:
-        """The scales worth a column: smoke only where it has results, the others where an experiment has them."""
-        offered = {scale for entry in self.entries for scale in entry.scales} - {"smoke"}
-        return in_order({*offered, *(result.scale for result in self.results)})
+    def scales(self) -> tuple[Scale, ...]:
+        """The scales worth a column: those at which a claim can be judged and an experiment is run."""
+        return in_order({scale for entry in self.entries for scale in entry.judged_scales})
 
     def results_of(self, entry: Entry) -> tuple[Result, ...]:
         return tuple(result for result in self.results if result.entry.name == entry.name)
@@ -65,12 +64,12 @@ class Content:
     def entries_of(self, paper: Paper) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.paper == paper.id)
 
-    def answers(self, paper: Paper, claim: Claim, scale: str) -> list[Answer]:
+    def answers(self, paper: Paper, claim: Claim, scale: Scale) -> list[Answer]:
         """One answer for each experiment that tests the claim at the scale; none if nothing does."""
-        asking = [e for e in self.entries_of(paper) if scale in e.scales and claim.id in e.body.get("claims", ())]
+        asking = [e for e in self.entries_of(paper) if scale in e.scales and claim.id in e.claims]
         return [Answer(entry, scale, self.verdict(entry, scale, claim)) for entry in asking]
 
-    def verdict(self, entry: Entry, scale: str, claim: Claim) -> Verdict | None:
+    def verdict(self, entry: Entry, scale: Scale, claim: Claim) -> Verdict | None:
         found = (v for r in self.results_of(entry) if r.scale == scale for v in r.verdicts if v.claim == claim.id)
         return next(found, None)
 
@@ -79,9 +78,9 @@ class Content:
         return [v.outcome for result in self.results if result.entry.paper == paper.id for v in result.verdicts]
 
 
-def in_order(scales: Iterable[str]) -> tuple[str, ...]:
-    """Scales from the smallest to the published size."""
-    return tuple(sorted(scales, key=SCALES.index))
+def in_order(scales: Iterable[Scale]) -> tuple[Scale, ...]:
+    """Scales from the smallest to the published size, and what is exact."""
+    return tuple(sorted(scales, key=list(Scale).index))
 
 
 def read_content(results_dir: Path) -> Content:
@@ -94,8 +93,8 @@ def read_content(results_dir: Path) -> Content:
 
 def read_results(entry: Entry, results_dir: Path) -> Iterator[Result]:
     """The results of one experiment; records of a plan that the experiment's file no longer has count as none."""
-    for scale in in_order(entry.scales):
-        records = committed_records(results_dir, entry.name, scale)
+    for scale in in_order(entry.judged_scales):
+        records = committed_records(results_dir, entry.paper, entry.name, scale)
         if records:
             experiment = load_experiment(entry.name, [f"scale={scale}"])
             findings = gather(experiment, experiment.runs(), records)

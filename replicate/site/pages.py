@@ -10,10 +10,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from replicate.experiments.catalogue import Entry
+from replicate.experiments.catalogue import Entry, cost_text
+from replicate.experiments.scale import Scale, lines_at
 from replicate.papers import Claim, Paper
 from replicate.papers.titles import place, table_place, with_titles
-from replicate.paths import data_files
+from replicate.paths import experiment_files
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
 from replicate.report.verdict_words import evidence
@@ -41,7 +42,8 @@ def environment_of_templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(slug=slug, zip=zip, capital=capital, titled=with_titles, short_name=cite, evidence=evidence)
+    made.filters.update(slug=slug, zip=zip, capital=capital, titled=with_titles, short_name=cite)
+    made.filters.update(costs=cost_text, evidence=evidence)
     made.globals.update(zip=zip, words=WORDS, text_columns=TEXT_COLUMNS)
     return made
 
@@ -125,16 +127,27 @@ def paper_page(content: Content, paper: Paper) -> str:
         lines=[claim_line(content, paper, claim) for claim in paper.claims],
         tables=printed_tables(content, paper),
         experiments=[experiment_line(content, paper, entry) for entry in entries],
-        deviations=[(entry, scale, said) for entry in entries for scale, said in deviations(entry).items()],
+        deviations=[(entry, scale, said) for entry in entries for scale, said in deviations(content, entry)],
         arxiv=arxiv_ids(paper),
         bibtex=bibtex(paper),
     )
 
 
-def deviations(entry: Entry) -> dict[str, list[str]]:
-    """Scale -> how the experiment departs from the paper there."""
-    said = entry.body.get("deviations") or {}
-    return {scale: said[scale] for scale in in_order(entry.scales) if said.get(scale)}
+def deviations(content: Content, entry: Entry) -> list[tuple[Scale, tuple[str, ...]]]:
+    """Every scale at which something departs from the paper, and how."""
+    results = {result.scale: result for result in content.results_of(entry)}
+    said = [(scale, deviations_at(entry, scale, results.get(scale))) for scale in in_order(entry.judged_scales)]
+    return [(scale, lines) for scale, lines in said if lines]
+
+
+def deviations_at(entry: Entry, scale: Scale, result: Result | None) -> tuple[str, ...]:
+    """What the result's configuration and the file say.
+
+    Without a result the file alone, and only where nothing could be derived beside it: at the paper's own size.
+    """
+    if result is not None:
+        return result.findings.experiment.deviations
+    return lines_at(entry.deviations, scale) if scale.comparable else ()
 
 
 def experiment_page(content: Content, entry: Entry) -> str:
@@ -150,19 +163,14 @@ def experiment_page(content: Content, entry: Entry) -> str:
         table=paper.tables.get(entry.table),
         place=table_place(paper, entry.table),
         line=experiment_line(content, paper, entry),
-        scales=[scale_part(entry, scale, results.get(scale)) for scale in telling_first(entry.scales)],
-        file=data_files("experiment")[entry.name].read_text(encoding="utf-8"),
+        scales=[scale_part(entry, scale, results.get(scale)) for scale in in_order(entry.judged_scales)],
+        file=experiment_files()[entry.name].read_text(encoding="utf-8"),
     )
 
 
-def telling_first(scales: Iterable[str]) -> list[str]:
-    """Smoke last: it shows that everything runs, and says nothing of a claim."""
-    return sorted(in_order(scales), key=lambda scale: scale == "smoke")
-
-
-def scale_part(entry: Entry, scale: str, result: Result | None) -> dict[str, Any]:
+def scale_part(entry: Entry, scale: Scale, result: Result | None) -> dict[str, Any]:
     """What the page shows of one scale; without a result only the command and the deviations."""
-    head = {"name": scale, "result": result, "deviations": deviations(entry).get(scale, [])}
+    head = {"name": scale, "result": result, "deviations": deviations_at(entry, scale, result)}
     if result is None:
         return head
     findings = result.findings
@@ -188,7 +196,7 @@ def scale_part(entry: Entry, scale: str, result: Result | None) -> dict[str, Any
 def search_index(content: Content) -> str:
     """A script that sets the list of what can be searched: kind, text, where it stands, page."""
     papers = [["paper", with_titles(p.title), cite(p), f"paper/{p.id}.html"] for p in content.papers]
-    entries = [["experiment", e.name, e.fields["question"], f"experiment/{e.name}.html"] for e in content.entries]
+    entries = [["experiment", e.name, e.question, f"experiment/{e.name}.html"] for e in content.entries]
     claims = [
         ["claim", claim.statement, cite(p), f"paper/{p.id}.html#{claim.id}"]
         for p in content.papers

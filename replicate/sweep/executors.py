@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from replicate.errors import UserError
+from replicate.errors import UserError, first_line
 from replicate.experiments.experiment import Experiment
-from replicate.experiments.recipe import first_line
 from replicate.experiments.run_config import Block, MachineConfig
 from replicate.sweep.execute import SWEEP, Done, Job, execute
 from replicate.sweep.gpus import gpus_of_run

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from joblib import Parallel, delayed
 
 from replicate.experiments.catalogue import catalogue
+from replicate.experiments.scale import Scale
 from replicate.sweep.executors import cores
 from replicate.sweep.launch import run_experiment
 
@@ -31,7 +32,7 @@ def smoke_all(workers: int | None = None) -> int:
 
     Not the runs of one experiment side by side: composing and checking it takes as long as its runs.
     """
-    names = [entry.name for entry in catalogue() if "smoke" in entry.scales]
+    names = [entry.name for entry in catalogue() if {Scale.SMOKE, Scale.EXACT} & {*entry.scales}]
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         each = Parallel(n_jobs=cores(workers), return_as="generator")
