@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 EXP ?= resnext_cardinality
 SCALE ?= laptop
+BUDGET ?=
 ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev replicate test lint smoke report bench faults site clean
+.PHONY: help install dev replicate suite test lint smoke report bench faults site clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,8 +27,11 @@ install: $(VENV)/installed  ## install the package and its pinned dependencies i
 
 dev: $(VENV)/installed-dev  ## the same with what tests and lint need
 
-replicate: $(VENV)/installed  ## replicate a table: make replicate EXP=resnext_cardinality [SCALE=smoke|laptop|paper] [ARGS="seed=0"]
-	$(BIN)/replicate run $(EXP) scale=$(SCALE) $(ARGS)
+replicate: $(VENV)/installed  ## replicate a table: make replicate EXP=resnext_cardinality [SCALE=smoke|laptop|paper] [BUDGET=30m]
+	$(BIN)/replicate run $(EXP) scale=$(SCALE) $(if $(BUDGET),budget=$(BUDGET)) $(ARGS)
+
+suite: $(VENV)/installed  ## the whole catalogue within a budget, the runs that decide most first: make suite BUDGET=8h
+	$(BIN)/replicate suite budget=$(or $(BUDGET),8h) scale=$(SCALE) $(ARGS)
 
 test: $(VENV)/installed-dev  ## run the test suite
 	$(BIN)/pytest -n auto --dist worksteal

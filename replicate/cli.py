@@ -12,7 +12,6 @@ from replicate.errors import UserError
 if TYPE_CHECKING:
     from replicate.experiments.experiment import Experiment
     from replicate.report import Findings
-    from replicate.runs.records import Record
     from replicate.runs.store import RunStore
     from replicate.verdicts import Verdict
 
@@ -60,10 +59,10 @@ def show(name: ExperimentName) -> None:
 def run(name: ExperimentName, overrides: Overrides = None) -> None:
     """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
     from replicate.runs.store import RunStore
-    from replicate.sweep.launch import run_experiment
+    from replicate.sweep.budget import run_within_budget
 
     words = overrides or []
-    sweep = run_experiment(name, words)
+    sweep = run_within_budget(name, words, RESULTS)
     store = RunStore(sweep.experiment.runs_dir)
     findings, found = tell(sweep.experiment, store, words)
     if sweep.done_before < len(sweep.runs) and not findings.missing:
@@ -80,51 +79,48 @@ def run(name: ExperimentName, overrides: Overrides = None) -> None:
 def tell(
     experiment: "Experiment", store: "RunStore", words: list[str], quiet: bool = False
 ) -> "tuple[Findings, list[Verdict]]":
-    """Print the report of an experiment; write results/ when its plan is complete and as its file declares it.
-
-    At smoke scale, which shows only that everything runs, nothing is judged and nothing written.
-    """
+    """Print the report of an experiment, and write it to results/ if it may stand there."""
     from rich.console import Console
 
-    from replicate.report import available_records, report, terminal
+    from replicate.report import available_records, findings_of, judge, terminal
+    from replicate.report.publish import publish
 
-    records = available_records(experiment, store, RESULTS)
-    declared = as_declared(words)
-    findings, verdicts = report(experiment, records, RESULTS if declared and complete(experiment, records) else None)
+    findings = findings_of(experiment, available_records(experiment, store, RESULTS))
+    verdicts = judge(findings)
+    kept_out = publish(findings, verdicts, RESULTS, words)
     if not quiet:
         Console().print(terminal(findings, verdicts))
-    if not experiment.scale.judged:
-        say("smoke scale shows that everything runs: nothing is judged, and nothing is written to results/")
-    elif not declared:
-        say("overrides differ from the experiment's file: nothing is written to results/")
-    elif findings.missing:
-        say(f"{len(findings.missing)} of {len(findings.runs)} runs are missing: nothing is written to results/")
+    if kept_out:
+        say(kept_out)
     return findings, verdicts
-
-
-def complete(experiment: "Experiment", records: "list[Record]") -> bool:
-    return {run.id for run in experiment.runs()} <= {record.id for record in records}
 
 
 def say(text: str) -> None:
     print(f"replicate: {text}", file=sys.stderr)
 
 
-def as_declared(words: list[str]) -> bool:
-    """Whether the overrides leave what the experiment's file says untouched, so that results/ may take the outcome."""
-    harmless = (
-        "scale=",
-        "variant=",
-        "seed=",
-        "runs_dir=",
-        "wandb=",
-        "launcher=",
-        "launcher.",
-        "machine.",
-        "data.root=",
-        "data.download=",
+@app.command()
+def suite(overrides: Overrides = None) -> None:
+    """Do the whole catalogue within budget=8h, the runs that bring most answers first.
+
+    papers= and experiments= narrow it; other overrides hold for every experiment (scale=, runs_dir=, machine.workers=).
+    """
+    from replicate.experiments.duration import parse_duration
+    from replicate.sweep.suite import run_suite, selected_entries
+
+    named = dict(
+        word.split("=", 1) for word in overrides or [] if word.startswith(("budget=", "papers=", "experiments="))
     )
-    return all(word.startswith(harmless) for word in words)
+    words = [word for word in overrides or [] if word.split("=")[0] not in named]
+    scale = next((word.removeprefix("scale=") for word in words if word.startswith("scale=")), "laptop")
+    entries = selected_entries(listed(named.get("papers")), listed(named.get("experiments")), scale)
+    answers = run_suite(entries, words, parse_duration(named.get("budget", "8h")), RESULTS)
+    print(", ".join(f"{count} {outcome}" for outcome, count in answers.most_common()))
+
+
+def listed(text: str | None) -> list[str]:
+    """`a,b` or `[a, b]` as names; none without text."""
+    return [name for part in (text or "").strip("[]").split(",") if (name := part.strip())]
 
 
 @app.command()

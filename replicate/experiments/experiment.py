@@ -20,6 +20,7 @@ from replicate.experiments.composition import (
     own_words,
 )
 from replicate.experiments.deviations import Pair, derived
+from replicate.experiments.duration import parse_duration
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.resolvers import register_resolvers
 from replicate.experiments.run_config import (
@@ -90,6 +91,12 @@ class Experiment:
     def devices(self) -> int:
         """What the experiment and the command line say of trainer.devices, also where the study reads no such block."""
         return self._config.trainer.devices or 1
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds that all runs may take; the planned ones are always done. None: no others are."""
+        asked = self._config.budget
+        return None if asked is None else parse_duration(str(asked))
 
     @property
     def launcher(self) -> dict[str, Any]:

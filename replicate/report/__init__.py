@@ -26,6 +26,7 @@ __all__ = [
     "available_records",
     "committed_records",
     "findings_of",
+    "folder_of",
     "gather",
     "judge",
     "open_claims",

@@ -3,13 +3,11 @@
 The one source of every time that the suite tells beforehand: plans, budgets and the order of a suite.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from replicate.errors import UserError
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run, RunConfig
 from replicate.models.counting import count
@@ -17,9 +15,8 @@ from replicate.runs.records import Record
 
 BACKWARD = 2  # a backward pass takes about two forward passes' multiply-adds: gradients of inputs and of weights
 BYTES = 4
-FLOPS_A_SECOND = 6e9  # of one core on small networks, where no record tells: median of the laptop records
+FLOPS_A_SECOND = 2e10  # of one core on small networks, where no record tells: median of the laptop records
 UNKNOWN = 20.0  # seconds of a run that neither trains nor has a record
-UNITS = {"h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 
 
 @dataclass(frozen=True)
@@ -92,34 +89,10 @@ def work_of(config: RunConfig) -> Work:
     if not STUDIES[config.study].trains or config.data is None or config.recipe is None:
         model = dict(config.model)
         if "name" in model:  # a study of formulas or of a lone block has none
-            count(model.pop("name"), tuple(dict(config.options).get("input", (3, 224, 224))), **model)
+            count(model.pop("name"), tuple(config.options.given.get("input", (3, 224, 224))), **model)
         return Work()
     size = count_network(config.model, config.data)
     per_epoch = -(-data_shape(config.data).train_images // config.recipe.batch_size)
     images = config.recipe.total_steps(per_epoch) * config.recipe.batch_size
     flops = 2.0 * size.multiply_adds * (1 + BACKWARD) * images
     return Work(images, flops, 3 * BYTES * size.parameters)  # weights, and a checkpoint with the optimiser's state
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of `30m`, `8h`, `1h30m`, `90s`. Raises UserError for anything else.
-
-    >>> parse_duration("1h30m")
-    5400.0
-    """
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)", text)
-    if not parts or re.sub(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)|\s", "", text):
-        raise UserError(f"budget is a time like 30m, 8h or 1h30m, not '{text}'")
-    return sum(float(number) * UNITS[unit] for number, unit in parts)
-
-
-def spoken(seconds: float) -> str:
-    """3 h 20 min, 12 min, 45 s: a time as a person says it.
-
-    >>> spoken(12000), spoken(700), spoken(45)
-    ('3 h 20 min', '12 min', '45 s')
-    """
-    if seconds < 60:
-        return f"{round(seconds)} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

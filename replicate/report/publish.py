@@ -1,0 +1,50 @@
+"""When results/ may take an outcome: the plan is complete, as its file declares it, and its scale is judged."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from replicate.experiments.experiment import Experiment
+from replicate.report import folder_of
+from replicate.report.findings import Findings
+from replicate.report.write import write_index, write_results
+from replicate.verdicts import Verdict
+
+HARMLESS = (
+    "scale=",
+    "variant=",
+    "seed=",
+    "budget=",
+    "runs_dir=",
+    "wandb=",
+    "launcher=",
+    "launcher.",
+    "machine.",
+    "data.root=",
+    "data.download=",
+)
+"""Overrides that change no measurement of the experiment's file."""
+
+
+def as_declared(overrides: Sequence[str]) -> bool:
+    """Whether the overrides leave untouched what the experiment's file says."""
+    return all(override.startswith(HARMLESS) for override in overrides)
+
+
+def publish(findings: Findings, verdicts: Sequence[Verdict], results: Path, overrides: Sequence[str] = ()) -> str:
+    """Write the outcome to `results` if it may stand there; otherwise returns, in a line, why not."""
+    experiment = findings.experiment
+    if not experiment.scale.judged:
+        return "smoke scale shows that everything runs: nothing is judged, and nothing is written to results/"
+    if not as_declared(overrides):
+        return "overrides differ from the experiment's file: nothing is written to results/"
+    if findings.missing:
+        return f"{len(findings.missing)} of {len(findings.runs)} runs are missing: nothing is written to results/"
+    if findings.records:
+        write_results(findings, verdicts, folder_of(experiment, results))
+        write_index(results)
+    return ""
+
+
+def published_at(experiment: Experiment, results: Path) -> Path:
+    """Where the outcome of an experiment stands once it is published."""
+    return folder_of(experiment, results)

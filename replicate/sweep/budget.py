@@ -1,0 +1,63 @@
+"""An experiment within a budget of this machine's time: the planned runs always, further seeds while time is left."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from replicate.experiments.composition import is_sweep
+from replicate.experiments.duration import spoken
+from replicate.experiments.experiment import Experiment
+from replicate.experiments.run_config import Run
+from replicate.report import available_records, findings_of
+from replicate.runs.store import RunStore
+from replicate.sweep.costs import CostBook
+from replicate.sweep.executors import workers_of
+from replicate.sweep.launch import Sweep, do_runs, run_experiment
+from replicate.sweep.sequential import Step, next_step
+
+Say = Callable[[str], None]
+
+
+def run_within_budget(name: str, words: Sequence[str], results: Path) -> Sweep:
+    """Do what is planned of an experiment, then go on with the seeds that its open claims need, as long as time lasts.
+
+    The budget is the setting `budget`. A selection by variant= or seed= is done as it is. Raises UserError.
+    """
+    began = time.time()
+    sweep = run_experiment(name, words)
+    experiment = sweep.experiment
+    if experiment.budget is None or sweep.failed or any(map(is_sweep, words)):
+        return sweep
+    failed = extend(experiment, began + experiment.budget, results)
+    return Sweep(experiment, sweep.runs, sweep.records, sweep.done_before, [*sweep.failed, *failed])
+
+
+def extend(experiment: Experiment, deadline: float, results: Path) -> list[Run]:
+    """Further looks until every claim has its answer or the next look does not fit; returns runs that failed."""
+    store, costs = RunStore(experiment.runs_dir), CostBook()
+    while True:
+        records = available_records(experiment, store, results)
+        costs.learn(records)
+        findings = findings_of(experiment, records)
+        step = next_step(findings, {record.id for record in records})
+        if step is None or not fits(step, costs, deadline):
+            return []
+        failed = do_runs([(experiment, run) for run in step.runs], store, deadline=deadline)
+        if failed or time.time() > deadline:
+            return failed
+
+
+def fits(step: Step, costs: CostBook, deadline: float) -> bool:
+    """Whether the step can be done before the deadline; says what it would be either way."""
+    seconds, left = step.seconds(costs, workers_of(step.experiment)), deadline - time.time()
+    what = f"{len(step.claims)} claims are open; {step.seeds} seeds are {len(step.runs)} more runs, {spoken(seconds)}"
+    if seconds > left:
+        tell(f"{what}, and {spoken(max(left, 0))} of the budget are left: a larger budget= goes on from here")
+        return False
+    tell(f"{what} of the {spoken(left)} that are left")
+    return True
+
+
+def tell(text: str) -> None:
+    print(f"replicate: {text}", file=sys.stderr, flush=True)
