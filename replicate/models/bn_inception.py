@@ -11,29 +11,25 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
+from replicate.models.layers.blocks import Stem
 from replicate.models.layers.inception_blocks import (
     Activation,
-    Builder,
     Conv,
     Fork,
     InceptionNet,
     Pool,
-    Stem,
     Step,
     Units,
-    check_choice,
     full_size,
     grow,
-    named_stages,
-    out_channels,
 )
 from replicate.models.registry import register
 
-DEPTH_MULTIPLIER = 8  # of the first convolution (appendix)
+DEPTH_MULTIPLIER = 8  # kernels of the first convolution for each input channel (appendix)
 
 
 class Row(NamedTuple):
-    """A row of figure 5: channels; no 1x1 branch where `one` is 0, a pool passed through where `projection` is 0."""
+    """A row of figure 5, in channels. `one` 0: no 1x1 branch; `projection` 0: the pool is passed on as it is."""
 
     one: int
     reduce3: int
@@ -117,18 +113,11 @@ def bn_inception(
 
     Without batch normalisation every convolution has a bias. Minimum input 32 pixels, with the small stem 4.
     """
-    check_choice("activation", activation, Activation)
-    check_choice("stem", stem, Stem)
     units = Units(width, batch_norm, conv_bias, activation)
-
-    def build(row: Row) -> Builder:
-        return partial(units.build, step=module(row))
-
     rows = {stage: dict(blocks) for stage, blocks in ROWS.items()}
     for name in ("c", "d"):
         rows["4"][name] = rows["4"][name]._replace(projection=projection_4cd)
-    stages = {stage: {name: build(row) for name, row in blocks.items()} for stage, blocks in rows.items()}
-    bottom = make_stem(units, in_channels, stem, separable_stem)
-    return InceptionNet(
-        bottom, named_stages(out_channels(bottom, in_channels), stages), num_classes, in_channels, dropout
-    )
+    stages = {
+        stage: units.builders({name: module(row) for name, row in blocks.items()}) for stage, blocks in rows.items()
+    }
+    return InceptionNet(make_stem(units, in_channels, stem, separable_stem), stages, num_classes, in_channels, dropout)
