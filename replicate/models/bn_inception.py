@@ -11,18 +11,9 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
+from replicate.models.layers import inception_blocks as parts
 from replicate.models.layers.blocks import Stem
-from replicate.models.layers.inception_blocks import (
-    Activation,
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Step,
-    Units,
-    full_size,
-    grow,
-)
+from replicate.models.layers.inception_blocks import Conv, Fork, Pool, Units
 from replicate.models.registry import register
 
 DEPTH_MULTIPLIER = 8  # kernels of the first convolution for each input channel (appendix)
@@ -90,16 +81,16 @@ def first_conv(inputs: int, units: Units, kernel: int, stride: int, separable: b
 def make_stem(units: Units, in_channels: int, stem: Stem, separable: bool) -> nn.Sequential:
     """7x7/2 64, pool, 1x1 64, 3x3 192, pool; at small size 3x3 64 first, and no stride and no pool."""
     kernel, stride = (7, 2) if stem == "imagenet" else (3, 1)
-    rest: list[Step] = [Pool("max", 2), Conv(64), Conv(192, 3), Pool("max", 2)]
+    rest: list[parts.Step] = [Pool("max", 2), Conv(64), Conv(192, 3), Pool("max", 2)]
     first = partial(first_conv, units=units, kernel=kernel, stride=stride, separable=separable)
-    after = partial(units.chain, steps=rest if stem == "imagenet" else full_size(rest))
-    return grow(in_channels, {"first": first, "rest": after})
+    after = partial(units.stem, steps=rest, stem=stem)
+    return parts.grow(in_channels, {"first": first, "rest": after})
 
 
 @register
 def bn_inception(
     batch_norm: bool = True,
-    activation: Activation = "relu",
+    activation: parts.Activation = "relu",
     separable_stem: bool = True,
     conv_bias: bool = False,
     projection_4cd: int = 128,
@@ -108,7 +99,7 @@ def bn_inception(
     width: float = 1.0,
     num_classes: int = 1000,
     in_channels: int = 3,
-) -> InceptionNet:
+) -> parts.InceptionNet:
     """Figure 5. batch_norm=False is the "Inception" that figure 2 compares with, activation="sigmoid" BN-x5-Sigmoid.
 
     Without batch normalisation every convolution has a bias. Minimum input 32 pixels, with the small stem 4.
@@ -120,4 +111,6 @@ def bn_inception(
     stages = {
         stage: units.builders({name: module(row) for name, row in blocks.items()}) for stage, blocks in rows.items()
     }
-    return InceptionNet(make_stem(units, in_channels, stem, separable_stem), stages, num_classes, in_channels, dropout)
+    return parts.InceptionNet(
+        make_stem(units, in_channels, stem, separable_stem), stages, num_classes, in_channels, dropout
+    )

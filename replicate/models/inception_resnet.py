@@ -13,18 +13,9 @@ from typing import Literal
 from torch import nn
 
 from replicate.models.inception_v4 import STEM, ReductionA, reduction_a
+from replicate.models.layers import inception_blocks as parts
 from replicate.models.layers.blocks import Residual, Scale, Stem, named, relu
-from replicate.models.layers.inception_blocks import (
-    Builder,
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Step,
-    Units,
-    numbered,
-    out_channels,
-)
+from replicate.models.layers.inception_blocks import Builder, Conv, Fork, Pool, Units, numbered
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
@@ -36,7 +27,7 @@ ROW, COLUMN = (1, 7), (7, 1)
 class Figures:
     """One network of the paper: its stem, its three residual modules and the reductions between them."""
 
-    stem: list[Step]
+    stem: list[parts.Step]
     module_a: Fork
     reduction_a: Fork
     module_b: Fork
@@ -58,7 +49,7 @@ def reduction_b(second: int, third: int) -> Fork:
     )
 
 
-STEM_V1: list[Step] = [  # figure 14
+STEM_V1: list[parts.Step] = [  # figure 14
     Conv(32, 3, 2, valid=True),
     Conv(32, 3, valid=True),
     Conv(64, 3),
@@ -103,7 +94,7 @@ VERSIONS = {"v1": V1, "v2_paper": V2_PAPER, "v2": V2}
 def residual(inputs: int, units: Units, fork: Fork, scale: float, active: bool = True) -> Residual:
     """An Inception module, a linear 1x1 (with bias, without BN) back to `inputs` channels, scaled (3.3); sum; ReLU."""
     mixed = units.build(inputs, fork)
-    branch = named(mixed=mixed, linear=nn.Conv2d(out_channels(mixed, inputs), inputs, 1), scale=Scale(scale))
+    branch = named(mixed=mixed, linear=nn.Conv2d(parts.out_channels(mixed, inputs), inputs, 1), scale=Scale(scale))
     return Residual(branch, nn.Identity(), relu() if active else None)
 
 
@@ -134,7 +125,7 @@ def inception_resnet(
     width: float = 1.0,
     num_classes: int = 1000,
     in_channels: int = 3,
-) -> InceptionNet:
+) -> parts.InceptionNet:
     """Figure 15. `blocks` counts the residual modules A, B and C; None takes the counts of the version.
 
     `scales` are the constants on the residual branches of A, B and C: the released v2's, within the 0.1 to 0.3 that
@@ -144,7 +135,7 @@ def inception_resnet(
     blocks = blocks if blocks is not None else figures.blocks
     if len(blocks) != 3 or min(blocks) < 1:
         raise ValueError(f"blocks is three counts of at least 1, not {blocks}")
-    return InceptionNet(
+    return parts.InceptionNet(
         units.stem(in_channels, figures.stem, stem),
         named_blocks(units, figures, blocks, scales),
         num_classes,
