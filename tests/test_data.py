@@ -225,7 +225,6 @@ def test_names_are_listed() -> None:
 
 
 def test_torch_is_not_imported_before_images_are_asked_for() -> None:
-    code = "import sys; from replicate.experiments.experiment import load_experiment as e; "
-    code += "e('resnext_cardinality').runs(); "
-    code += "sys.exit('torch' in sys.modules)"
+    code = "import sys; from replicate.experiments.experiment import load_experiment; "
+    code += "load_experiment('resnext_cardinality').runs(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -159,7 +159,7 @@ def test_last_batch(drop_last: bool, sizes: list[int]) -> None:
 def test_parts_are_those_of_tensor_split(images: int, batch_size: int, parts: int) -> None:
     plan, order = training_plan(images, batch_size, Share(parts)), torch.arange(images)
     wanted = [part for batch in order.split(batch_size)[: plan.steps] for part in batch.tensor_split(parts)]
-    assert [order[plan.part(index)].tolist() for index in range(len(plan))] == [part.tolist() for part in wanted]
+    assert [order[plan.micro_batch(index)].tolist() for index in range(len(plan))] == [part.tolist() for part in wanted]
     batches = [plan.batch(index // parts) for index in range(len(plan))]
     shares = [len(part) * parts / batch for part, batch in zip(wanted, batches, strict=True)]
     assert [plan.weight(index) for index in range(len(plan))] == pytest.approx(shares)
@@ -183,7 +183,7 @@ def test_a_last_batch_without_statistics_is_dropped(images: int, batch_size: int
 
 
 def test_an_epoch_of_no_batch_is_refused() -> None:
-    with pytest.raises(UserError, match="7 training images are too few for a batch of 4 parts"):
+    with pytest.raises(UserError, match="7 training images are too few for a batch of 4 micro-batches"):
         training_plan(7, 16, Share(4))
 
 

@@ -129,7 +129,10 @@ def flip(path: Path, place: int) -> None:
 
 IMAGE = b"not looked at before it is decoded"
 SPOILS: dict[str, tuple[Spoil, str]] = {
-    "a shard of the middle": (lambda root: (root / "train-000001.tar").unlink(), "number 1 before 2 is missing"),
+    "a shard of the middle": (
+        lambda root: (root / "train-000001.tar").unlink(),
+        "has number 2, but number 1 is missing",
+    ),
     "all shards of a part": (
         lambda root: [path.unlink() for path in root.glob("val*")],
         "no folder val and no shards val-000000.tar: set data.root",
@@ -142,26 +145,26 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
         lambda root: write_tar(root / "val" / "0.tar", []),
         "has shards of val twice: val-000000.tar and val/0.tar",
     ),
-    "a folder beside": (lambda root: (root / "val" / CLASSES[0]).mkdir(parents=True), "which are meant?"),
+    "a folder beside": (lambda root: (root / "val" / CLASSES[0]).mkdir(parents=True), "keep one of the two"),
     "no class": (
         lambda root: write_tar(root / "val-000002.tar", [("k.jpg", IMAGE)]),
-        "val-000002.tar: 'k' has no class, that is no k.cls",
+        "val-000002.tar: 'k' has no class: k.cls is missing",
     ),
     "no image": (
         lambda root: write_tar(root / "val-000002.tar", [("k.cls", b"0"), ("k.json", b"")]),
-        "val-000002.tar: 'k' has no image, that is no k.jpg",
+        "val-000002.tar: 'k' has no image: k.jpg is missing",
     ),
     "no image at all": (
         lambda root: [write_tar(path, []) for path in root.glob("val*")],
-        "no image is in 2 shards",
+        "2 shards have no image",
     ),
     "class out of range": (
         lambda root: write_tar(root / "val-000002.tar", sample("k", 1000, IMAGE)),
-        "k.cls is no class of 0 ... 999: '1000'",
+        "k.cls has no class number of 0 ... 999: '1000'",
     ),
     "class in words": (
         lambda root: write_tar(root / "val-000002.tar", [("k.cls", b"n01440764"), ("k.jpg", IMAGE)]),
-        "k.cls is no class of 0 ... 999: 'n01440764'",
+        "k.cls has no class number of 0 ... 999: 'n01440764'",
     ),
     "class without images": (
         lambda root: write_tar(root / "val-000002.tar", sample("k", 5, IMAGE)),
@@ -173,7 +176,7 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
     ),
     "twice": (
         lambda root: write_tar(root / "val-000002.tar", [("k.jpg", IMAGE), *sample("k", 0, IMAGE)]),
-        "val-000002.tar is damaged: 'k' stands twice",
+        "val-000002.tar is damaged: 'k' occurs twice",
     ),
     "no archive": (
         lambda root: (root / "val-000002.tar").write_bytes(IMAGE * 99),

@@ -199,7 +199,7 @@ def test_devices_share_the_parts_of_a_batch() -> None:
         for rank, share in enumerate(shares):
             place = 2 * index + rank
             assert share.place(index) == place
-            assert (share.part(index), share.weight(index)) == (whole.part(place), whole.weight(place))
+            assert (share.micro_batch(index), share.weight(index)) == (whole.micro_batch(place), whole.weight(place))
 
 
 def test_one_device_is_no_part_of_an_id_and_two_are() -> None:

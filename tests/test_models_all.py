@@ -1,7 +1,7 @@
 """Every registered network: forward, backward and count, in both modes, at its smallest legal input."""
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from replicate.errors import UserError
 from replicate.models import create_model, model_names, model_options
 from replicate.models.counting import count, count_parameters
+from replicate.models.registry import check_choice
 from replicate.models.stochastic_depth import StochasticDepth
 
 NARROW = 2_000_000  # parameters over which a network that takes a width gets a quarter of it
@@ -75,3 +76,34 @@ def test_all_sizes_are_tried() -> None:
     assert len(plans) > 120
     assert sum("width" not in options and device == "cpu" for options, device in plans) > 20
     assert sum(device == "meta" for _, device in plans) < 10
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_a_word_that_an_option_does_not_know_is_refused(name: str) -> None:
+    words = [option for option, parameter in model_options(name).items() if isinstance(parameter.default, str)]
+    for option in words:
+        with pytest.raises(UserError, match=f"^model {name}: {option} is one of .*, not 'no such word'$"):
+            create_model(name, **{option: "no such word"})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("vgg", {"stem": "imagnet"}, "stem is one of imagenet, small, not 'imagnet'; did you mean imagenet?"),
+        ("squeezenet", {"version": 1.0}, "version is one of '1.0', '1.1', not 1.0"),
+        ("alexnet_krizhevsky", {"without": "conv1"}, "without is one of conv2, conv3, conv4, conv5, None, not 'conv1'"),
+        ("se_resnet_cifar", {"excitation": ["relu"]}, "excitation is one of 'sigmoid', 'tanh', 'relu', not ['relu']"),
+    ],
+)
+def test_the_message_names_the_choices_and_the_nearest(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        create_model(name, **options)
+    assert str(caught.value).startswith(f"model {name}: {message}")
+
+
+def test_types_without_a_closed_list_of_words_refuse_nothing() -> None:
+    for annotation in (Literal["a"] | int, str | None, tuple[Literal["a"], ...], "Literal['a']"):
+        check_choice("option", "b", annotation)
+    check_choice("option", None, Literal["a"] | None)
+    with pytest.raises(ValueError, match="not None"):
+        check_choice("option", None, Literal["a"] | Literal["b"])

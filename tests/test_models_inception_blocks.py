@@ -12,9 +12,7 @@ from replicate.models.layers.inception_blocks import (
     Conv,
     Fork,
     Pool,
-    Stem,
     Units,
-    check_choice,
     full_size,
     make_pool,
     out_channels,
@@ -87,8 +85,3 @@ def test_full_size_keeps_every_pixel() -> None:
     chain = Units().chain(1, full_size(steps))
     assert chain(torch.zeros(2, 1, 6, 6)).shape == (2, 6, 6, 6)
     assert len(chain) == 2  # the pool in the row is gone, the one in the fork stays as a branch
-
-
-def test_unknown_choice_is_refused() -> None:
-    with pytest.raises(ValueError, match="stem is one of imagenet, small, not 'tiny'"):
-        check_choice("stem", "tiny", Stem)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from replicate.errors import UserError
 from replicate.models import create_model
 from replicate.models.counting import count, count_parameters
 from replicate.models.weights import load_reference
@@ -107,11 +106,6 @@ def test_bn_auxiliary_normalises_the_fully_connected_layer_too() -> None:
 def test_small_images() -> None:
     model = create_model("inception_v3", **SMALL)
     assert (map_sides(model, 28), map_sides(model, 16)) == ([28, 28, 13, 6], [16, 16, 7, 3])
-
-
-def test_unknown_auxiliary_is_refused() -> None:
-    with pytest.raises(UserError, match="auxiliary is one of none, plain, bn"):
-        create_model("inception_v3", auxiliary="batchnorm")
 
 
 def test_smallest_size() -> None:

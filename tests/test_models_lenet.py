@@ -163,9 +163,3 @@ def test_smallest_image(name: str, padding: int, size: int) -> None:
         model(torch.randn(2, 3, size - 1, size - 1))
     with pytest.raises(RuntimeError):  # and the limit is not stricter than the graph
         model.features(torch.randn(2, 3, size - 1, size - 1))
-
-
-@pytest.mark.parametrize("option", ["subsampling", "connections", "head", "activation"])
-def test_unknown_values_are_refused(option: str) -> None:
-    with pytest.raises(UserError, match=f"model lenet5: {option} is "):
-        create_model("lenet5", **{option: "other"})

@@ -55,8 +55,6 @@ def test_second_pool_is_a_maximum_or_an_average() -> None:
     assert make_pool("average")(x)[0, 0].tolist() == [1, 3, 4.5]  # a window over the edge divides by what it covers
     assert isinstance(nin_cifar(second_pool="average").features.get_submodule("pool2"), nn.AvgPool2d)
     assert isinstance(nin_cifar().features.get_submodule("pool2"), nn.MaxPool2d)
-    with pytest.raises(UserError, match="second_pool is max or average"):
-        create_model("nin_cifar", second_pool="other")
 
 
 @pytest.mark.parametrize(("name", "dropouts"), [("nin", ["drop3"]), ("nin_cifar", ["drop1", "drop2"])])

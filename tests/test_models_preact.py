@@ -228,13 +228,9 @@ def test_smallest_input_trains(name: str, options: dict[str, Any], smallest: int
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("preact_resnet_cifar", {"depth": 110, "unit": "bottle"}, "unit is one of single, basic, bottleneck"),
         ("preact_resnet_cifar", {"depth": 1001}, r"depth is 6n \+ 2"),
-        ("preact_resnet_cifar", {"order": "last"}, "order is one of original"),
         ("preact_resnet", {"depth": 50, "convention": "timm", "order": "original"}, "timm has full_preact only"),
-        ("preact_resnet", {"depth": 50, "convention": "caffe"}, "convention is paper, torch7 or timm"),
         ("preact_resnet", {"depth": 51}, "depth is one of"),
-        ("shortcut_resnet_cifar", {"function": "gate"}, "function is one of constant"),
     ],
     ids=str,
 )

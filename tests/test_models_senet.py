@@ -220,10 +220,7 @@ def test_smallest_size(name: str, min_size: int, options: dict[str, object]) -> 
     ("name", "options", "message"),
     [
         ("se_resnet_cifar", {"gate_stages": (5,)}, r"gate_stages are among \['2', '3', '4'\], not \['5'\]"),
-        ("se_resnet_cifar", {"position": "last"}, "position is one of"),
-        ("se_resnet_cifar", {"squeeze": "sum"}, "squeeze and excitation are of"),
         ("se_mobilenet_v1", {"position": "pre"}, "position pre needs residual units"),
-        ("se_resnet", {"pool": "none"}, "pool is caffe or torch"),
         ("se_resnet", {"cardinality": 32}, "unknown option of model se_resnet 'cardinality'"),
     ],
 )

@@ -239,7 +239,7 @@ def test_options_that_make_no_sense_are_refused(words: tuple[str, ...], message:
 
 
 def test_accumulation_keeps_the_recipes_batch() -> None:
-    with pytest.raises(UserError, match="a batch of 32 cannot be cut into 3 equal parts"):
+    with pytest.raises(UserError, match="a batch of 32 cannot be cut into 3 equal micro-batches"):
         check(quick_run("trainer.accumulate=3").config)
 
 

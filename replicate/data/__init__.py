@@ -1,9 +1,9 @@
-"""Images: the bundled set, the public sets and ImageNet, in parts that are kept apart.
+"""Images: the bundled set, the public sets and ImageNet, each with its training, validation and test images.
 
     splits = load(DataConfig(name="bundled", size=16))
     loader = ResidentLoader(splits.train, training_plan(len(splits.train), 64), splits.mean, splits.std, shuffle=True)
 
-torch is imported when images are asked for, not before.
+torch is imported only when images are loaded.
 """
 
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ __all__ = ["IMAGENET", "DataConfig", "augmentation_names", "data_names", "load"]
 
 
 def load(config: DataConfig) -> "DataSplits":
-    """Read a resident data set, check its files, and cut and resize it as `config` says.
+    """Read a resident data set, check its files, and select and resize its images as `config` says.
 
     Raises UserError for a missing or damaged file, too few images of a class, and for ImageNet, which is read from
     disk batch by batch.
     """
     if config.name == IMAGENET:
-        raise UserError("data set imagenet does not fit in memory, where this study needs its images")
+        raise UserError("data set imagenet does not fit in memory, and this study needs its images there")
     from replicate.data.sources import SOURCES
     from replicate.data.splits import prepare
 

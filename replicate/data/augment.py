@@ -1,8 +1,8 @@
 """Augmentation of a whole batch at once: the papers' crops and flips, with the distribution of the per-image code.
 
-Two choices hide in "pad by 4 and crop". The papers' own programs normalise first, so their zeros are the mean colour
+"Pad by 4 and crop" can mean two things. The papers' programs normalise first, so their zeros are the mean colour
 (fb.resnet.torch: ColorNormalize, HorizontalFlip, RandomCrop(32, 4)); torchvision's RandomCrop before Normalize pads
-with black. Both stand here, under two names.
+with black. Both are here, under two names.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from replicate.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to each training image, in words and in numbers (pixels).
+    """What is done to each training image, as a description and in numbers (pixels).
 
-    sides: each image is resized to a side drawn from this range, ends included, and `crop` pixels are cut from it.
+    sides: each image is resized to a side drawn from this range, ends included; a square of `crop` pixels is cut out.
     """
 
     description: str
@@ -31,9 +31,9 @@ class Augmentation:
     crop: int = 0
 
     def __call__(self, images: Tensor, generator: torch.Generator, mean: Tensor | None = None) -> Tensor:
-        """Augment a batch (n, c, h, w) of any type; each image draws its own offsets and its own flip.
+        """Augment a batch (n, c, h, w) of any type; offsets and flip are drawn for each image.
 
-        `mean`, (c, 1, 1) or (c, h, w) in the images' units, is needed where `mean_fill` says so.
+        `mean`, (c, 1, 1) or (c, h, w) in the images' units, is needed if `mean_fill`.
         """
         if self.sides is not None:
             images = scale_jitter(images, self.sides, self.crop, generator)
@@ -66,7 +66,7 @@ def shifted_crops(images: Tensor, pad: int, top: Tensor, left: Tensor, fill: Ten
 
 
 def windows(canvas: Tensor, size: Sequence[int], top: Tensor, left: Tensor) -> Tensor:
-    """From image i of `canvas` (n, c, h, w) the window of `size` (height, width) at row top[i], column left[i]."""
+    """The window of `size` (height, width) at row top[i], column left[i] of each image i of `canvas` (n, c, h, w)."""
     count, channels, height, width = canvas.shape
     canvas = canvas.contiguous()
     image_stride, channel_stride, row_stride, _ = canvas.stride()
@@ -82,7 +82,7 @@ def scale_jitter(images: Tensor, sides: tuple[int, int], crop: int, generator: t
     Simonyan and Zisserman 2015, section 3.1: single-scale training where both ends are the same, else scale jitter.
     """
     drawn = torch.randint(sides[0], sides[1] + 1, (len(images),), generator=generator)
-    place = torch.rand(2, len(images), generator=generator)  # of the window, as a share of the ways to put it
+    place = torch.rand(2, len(images), generator=generator)  # of each window, as a share of the possible offsets
     cut = images.new_empty(*images.shape[:2], crop, crop)
     for side in sorted(set(drawn.tolist())):
         chosen = (drawn == side).nonzero().squeeze(1)
@@ -116,11 +116,11 @@ AUGMENTATIONS = {
     "shorter_side_36": Augmentation(_SIDE.format(side=36), flip=True, sides=(36, 36)),
     "shorter_side_24_48": Augmentation(_SIDE.format(side="24 to 48"), flip=True, sides=(24, 48)),
 }
-"""The augmentations of resident images by name; ImageNet's stand in imagenet.py."""
+"""The augmentations of resident images by name; imagenet_augment.py has ImageNet's."""
 
 
 def augmentation(name: str, crop: int | None = None) -> Augmentation:
-    """The registered augmentation, cutting `crop` pixels if it resizes. Raises UserError for what does not fit."""
+    """The registered augmentation, with crops of `crop` pixels if it resizes. Raises UserError if these do not fit."""
     if name not in AUGMENTATIONS:
         raise unknown("augmentation", name, AUGMENTATIONS)
     found = AUGMENTATIONS[name]
@@ -132,6 +132,6 @@ def augmentation(name: str, crop: int | None = None) -> Augmentation:
 
 
 def training_size(config: DataConfig) -> int | None:
-    """Pixels of the images that training draws from: those of the set itself where the augmentation resizes them."""
+    """The side in pixels to which training images are resized once; None where the augmentation resizes each."""
     found = AUGMENTATIONS.get(config.augmentation)
     return config.size if found is None or found.sides is None else None

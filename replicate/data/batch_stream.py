@@ -1,44 +1,29 @@
-"""The whole training as one sequence of batches, so that any batch is a place to resume at."""
+"""The whole training as one sequence of batches, so that it can resume at any batch."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
-from torch import Tensor
+from replicate.data.epochs import Batch, ResumableLoader
 
-from replicate.data.epochs import Plan
-
-
-class EpochLoader(Protocol):
-    """A loader whose batches follow from (seed, epoch, batch) alone; `plan` says how large they are."""
-
-    plan: Plan
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration begin at {"epoch": e, "batch": b}."""
-        ...
+EpochLoader = ResumableLoader
 
 
 class Stream:
     """`batches` batches, epoch after epoch. Lightning saves and restores the position through the state_dict."""
 
-    def __init__(self, loader: EpochLoader, batches: int) -> None:
+    def __init__(self, loader: ResumableLoader, batches: int) -> None:
         self.loader, self.batches, self.position = loader, batches, 0
 
     def __len__(self) -> int:
         return self.batches
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[Batch]:
         while self.position < self.batches:
             epoch, batch = divmod(self.position, len(self.loader))
             self.loader.load_state_dict({"epoch": epoch, "batch": batch})
             for images_and_labels in self.loader:
                 if self.position >= self.batches:
                     return
-                self.position += 1  # before the yield: a checkpoint taken at this batch has it behind itself
+                self.position += 1  # before the yield: a checkpoint taken at this batch counts it as done
                 yield images_and_labels
 
     def state_dict(self) -> dict[str, int]:

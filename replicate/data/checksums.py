@@ -1,4 +1,4 @@
-"""Files on disk: checked before anything is read from them."""
+"""Checksums of data files, which are compared before a file is read."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
 
 
 def verify(path: Path, expected: str, remedy: str, algorithm: str = "sha256") -> None:
-    """Raise UserError, naming the file and both sums, unless it is there and has the checksum `expected`."""
+    """Raise UserError, naming the file and both sums, unless the file exists and has the checksum `expected`."""
     if not path.is_file():
         raise UserError(f"data file {path} is missing: {remedy}")
     found = checksum(path, algorithm)

@@ -1,4 +1,4 @@
-"""What a run says about its images. Plain values only, so that it can come from YAML; torch is not imported here."""
+"""The `data` block of a run: plain values, so that it can come from YAML. torch is not imported here."""
 
 from typing import Literal, Self
 
@@ -11,18 +11,18 @@ Normalisation = Literal["channel", "channel_mean", "mean_image", "unit", "incept
 
 
 class DataConfig(BaseModel):
-    """One data set, cut and prepared in one way. Unknown keys are refused; a bad name raises UserError."""
+    """One data set and how its images are prepared. Unknown keys are refused; a bad name raises UserError."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "bundled"
     size: int | None = Field(default=None, ge=1)
-    """Side in pixels that the network sees; None keeps the set's own (28, 32; a 224 crop for ImageNet)."""
+    """Side in pixels that the network sees; None keeps the side of the set (28, 32; a 224 crop for ImageNet)."""
     train_images: int | None = Field(default=None, ge=1)
-    """Keep the first images of each class, this many in all; None keeps all."""
+    """Keep the first images of each class, this many in all; None keeps all images."""
     test_images: int | None = Field(default=None, ge=1)
     validation: int = Field(default=0, ge=0)
-    """Images split off the TRAINING part, the same ones for every seed."""
+    """Images taken from the TRAINING images for validation, the same ones for every seed."""
     augmentation: str = "none"
     normalisation: Normalisation = "channel"
     root: str | None = None
@@ -39,7 +39,7 @@ class DataConfig(BaseModel):
     test_crops: Literal[1, 10] | None = None
     """ImageNet only: 10 averages the softmax over corners and centre, each also mirrored; None is the centre alone."""
     decoder: Literal["torchvision"] | None = None
-    """ImageNet only: who decodes and resizes; None is Pillow. Part of identity, since resized pixels round apart."""
+    """ImageNet only: the library that decodes and resizes; None is Pillow. Both round resized pixels differently."""
 
     @field_validator("name")
     @classmethod

@@ -1,4 +1,4 @@
-"""What the loaders of resident and of ImageNet images share: epochs that can be entered at any batch."""
+"""Epochs that can be entered at any batch: what the loaders of resident images and of ImageNet have in common."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Share:
-    """Into how many parts each batch is cut, and which of them are one device's: every `devices`-th from `rank` on."""
+    """How many micro-batches a batch is cut into. One device takes every `devices`-th of them, from `rank` on."""
 
-    parts: int = 1
+    micro_batches: int = 1
     devices: int = 1
     rank: int = 0
 
@@ -26,11 +26,11 @@ WHOLE = Share()
 
 @dataclass(frozen=True)
 class Plan:
-    """Which of an epoch's `images`, in the epoch's order, make which batch, and how batches are cut into parts.
+    """Which of an epoch's `images`, in the epoch's order, make which batch and which micro-batch.
 
-    Each batch, the smaller last one of an epoch too, is cut into nearly equal parts in order, as torch.tensor_split
-    cuts. The parts of a batch make one step: so an epoch has as many steps whatever their number is, and no step
-    reaches into the next epoch. The parts of the plan's own device are its unit: `len` and every `index` count these.
+    Each batch, also the smaller last one of an epoch, is cut into nearly equal micro-batches in order, as
+    torch.tensor_split does. The micro-batches of a batch make one step. So an epoch has as many steps whatever their
+    number is, and no step reaches into the next epoch. `len` and every `index` count the micro-batches of one device.
     """
 
     images: int
@@ -44,49 +44,50 @@ class Plan:
         return self.images // self.batch_size if self.drop_last else -(-self.images // self.batch_size)
 
     def __len__(self) -> int:
-        return self.steps * self.share.parts // self.share.devices
+        return self.steps * self.share.micro_batches // self.share.devices
 
     def place(self, index: int) -> int:
-        """The place of part `index` among the parts of all devices."""
+        """The place of micro-batch `index` among those of all devices."""
         return index * self.share.devices + self.share.rank
 
-    def part(self, index: int) -> slice:
-        """The places in the epoch's order of the images in part `index` of the epoch."""
-        step, part = divmod(self.place(index), self.share.parts)
-        size, more = divmod(self.batch(step), self.share.parts)
-        start = step * self.batch_size + part * size + min(part, more)
-        return slice(start, start + size + (part < more))
+    def micro_batch(self, index: int) -> slice:
+        """The places in the epoch's order of the images in micro-batch `index` of the epoch."""
+        step, number = divmod(self.place(index), self.share.micro_batches)
+        size, more = divmod(self.batch(step), self.share.micro_batches)
+        start = step * self.batch_size + number * size + min(number, more)
+        return slice(start, start + size + (number < more))
 
     def batch(self, step: int) -> int:
         """Images in batch `step` of the epoch."""
         return min(self.batch_size, self.images - step * self.batch_size)
 
     def weight(self, index: int) -> float:
-        """What the mean loss of a part counts among the parts of its batch, on average 1."""
-        chosen = self.part(index)
-        parts = self.share.parts
-        return (chosen.stop - chosen.start) * parts / self.batch(self.place(index) // parts)
+        """The weight of a micro-batch's mean loss among those of its batch, on average 1."""
+        chosen, count = self.micro_batch(index), self.share.micro_batches
+        return (chosen.stop - chosen.start) * count / self.batch(self.place(index) // count)
 
 
 def training_plan(images: int, batch_size: int, share: Share = WHOLE) -> Plan:
-    """The plan of a training; the last batch is dropped if a part of it had one image: that has no batch statistics.
+    """The plan of a training. The last batch is dropped if a micro-batch of it would have no image or only one.
 
-    Where the parts of full batches have no more, all must have one. Raises UserError when no batch is left.
+    One image has no batch statistics; it is allowed only where the micro-batches of full batches have no more. Raises
+    UserError when no batch is left.
     """
-    fewest, full = (images % batch_size or batch_size) // share.parts, batch_size // share.parts
+    count = share.micro_batches
+    fewest, full = (images % batch_size or batch_size) // count, batch_size // count
     plan = Plan(images, batch_size, share, drop_last=fewest < min(2, full))
     if not plan.steps:
-        raise UserError(f"{images} training images are too few for a batch of {share.parts} parts of at least two")
+        raise UserError(f"{images} training images are too few for a batch of {count} micro-batches of at least two")
     return plan
 
 
 class ResumableLoader(ABC):
     """Iterates over the images once per epoch, in batches that depend on (seed, epoch, batch) and on nothing else.
 
-    What is called a batch here is what goes through the network at once: a part of the recipe's, where it has several.
+    A batch here is what passes through the network at once: a micro-batch of the recipe's batch, if that is cut.
 
-    So a run that was interrupted after a batch continues with the very next one, from two integers. Call `set_epoch`
-    or `load_state_dict` before each epoch. Lightning keeps the `state_dict` of such loaders in its checkpoints.
+    A run that was interrupted after a batch continues with the next one, from two integers. Call `set_epoch` or
+    `load_state_dict` before each epoch. Lightning keeps the `state_dict` of such loaders in its checkpoints.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -110,7 +111,7 @@ class ResumableLoader(ABC):
             yield batch
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next. The epoch of a loaded state keeps its position, any other begins at batch 0."""
+        """Set the next epoch. The epoch of a loaded state keeps its position; any other begins at batch 0."""
         if epoch != self.epoch:
             self.epoch, self._position, self._start = epoch, 0, 0
 
@@ -119,7 +120,7 @@ class ResumableLoader(ABC):
         return {"epoch": self.epoch, "batch": self._position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration continue after the batches that `state` counts: after the last, in the next epoch."""
+        """Continue after the batches that `state` counts; after the last of an epoch, in the next epoch."""
         epochs, batch = divmod(state["batch"], len(self))
         self.epoch = state["epoch"] + epochs
         self._position = self._start = batch

@@ -1,4 +1,4 @@
-"""ImageNet from folders or tar shards, decoded by worker processes; the same images in the same order on any number."""
+"""ImageNet from folders or tar shards, decoded by worker processes, whose number changes neither images nor order."""
 
 import io
 import os
@@ -30,7 +30,7 @@ from replicate.errors import UserError
 
 CROP = 224
 Key = tuple[int, int]
-"""An epoch and the place of an image in its part."""
+"""An epoch, and the place of an image among the loader's images."""
 
 
 def pillow(data: bytes) -> Image.Image:
@@ -46,7 +46,7 @@ DECODERS: dict[str | None, Callable[[bytes], Image.Image | Tensor]] = {None: pil
 
 
 def decode(sample: Sample, decoder: str | None = None) -> Image.Image | Tensor:
-    """The image as RGB: of Pillow's, or uint8 (3, h, w). Raises UserError when it is missing or damaged."""
+    """The image as RGB, of Pillow's type or uint8 (3, h, w). Raises UserError when it is missing or damaged."""
     data = read(sample)
     try:
         return DECODERS[decoder](data)
@@ -58,7 +58,7 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
     """Decoded, augmented, normalised images, addressed by (epoch, index).
 
     The generator that the transforms use is seeded for each image from (seed, epoch, index), so it does not matter
-    which worker draws; the process's own generator is left as it was.
+    which worker draws; the global generator is left as it was.
     """
 
     def __init__(self, samples: list[Sample], steps: Steps, seed: int, decoder: str | None = None) -> None:
@@ -89,7 +89,7 @@ class EpochBatches(Sampler[list[Key]]):
         epoch, count = self.epoch, self.plan.images
         order = permutation(count, self.seed, epoch) if self.shuffle else torch.arange(count)
         for batch in range(self.start, len(self)):
-            yield [(epoch, index) for index in order[self.plan.part(batch)].tolist()]
+            yield [(epoch, index) for index in order[self.plan.micro_batch(batch)].tolist()]
 
 
 class ImageFileLoader(ResumableLoader):
@@ -105,7 +105,7 @@ class ImageFileLoader(ResumableLoader):
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=torch.cuda.is_available(),
-            generator=generator(images.seed, "workers"),  # else the loader would draw from the global generator
+            generator=generator(images.seed, "workers"),  # otherwise the loader would draw from the global generator
         )
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
@@ -115,9 +115,9 @@ class ImageFileLoader(ResumableLoader):
 
 
 def normalise(config: DataConfig) -> v2.Normalize:
-    """The step from pixels in 0 ... 1 to what the network sees; see splits.statistics for the names."""
+    """The step from pixels in 0 ... 1 to the network's input; splits.statistics explains the names."""
     if config.normalisation == "mean_image":
-        raise UserError("data.normalisation=mean_image: ImageNet's mean image is not at hand; channel_mean is nearest")
+        raise UserError("data.normalisation=mean_image: ImageNet has no mean image here; channel_mean is nearest")
     if config.normalisation == "inception":
         return v2.Normalize((0.5,) * 3, (0.5,) * 3)
     mean = (0.0, 0.0, 0.0) if config.normalisation == "unit" else CHANNEL_MEAN
@@ -151,11 +151,11 @@ class ImageNetLoaders(NamedTuple):
 def imagenet_loaders(
     config: DataConfig, batch_size: int, *, seed: int = 0, workers: int | None = None, share: Share = WHOLE
 ) -> ImageNetLoaders:
-    """The loaders of an ImageNet folder; val is the test part, validation images come from train.
+    """The loaders of an ImageNet folder: val has the test images, validation images come from train.
 
-    Images are 3 x size x size (224), at test time test_size. Training batches come in parts, of which `share` names
-    those of this device; no other batch is larger than these. `workers` processes decode, one per core for None. Raises
-    UserError for a folder that is not as expected.
+    Images are 3 x size x size (224), at test time test_size. Training loads the micro-batches of this device's `share`;
+    other batches are no larger. `workers` processes decode, one per core for None. Raises UserError for a folder that
+    is not as expected.
     """
     folder = imagenet_root(config)
     (train, classes), (test, test_classes) = list_images(folder, "train"), list_images(folder, "val")
@@ -167,7 +167,7 @@ def imagenet_loaders(
 
     def loader(samples: list[Sample], index: Tensor, steps: Steps, training: bool = False) -> ImageFileLoader:
         images = ImageFiles([samples[place] for place in index.tolist()], steps, seed, config.decoder)
-        whole = Plan(len(images), batch_size // share.parts)
+        whole = Plan(len(images), batch_size // share.micro_batches)
         plan = training_plan(len(images), batch_size, share) if training else whole
         return ImageFileLoader(images, plan, shuffle=training, workers=processes)
 

@@ -1,4 +1,4 @@
-"""How the papers prepare ImageNet's training images, and the centre crop that tests them: torchvision transforms.
+"""How the papers prepare ImageNet's images for training and for the test: torchvision transforms.
 
 Every function takes the side of the crop and returns the steps from a PIL image, or a uint8 tensor (3, h, w), to a
 float32 tensor (3, h, w), 0 ... 1 and not yet normalised. They draw from torch's global generator, which the data set
@@ -48,7 +48,7 @@ def to_float() -> Steps:
 
 
 def scale_aspect(size: int, smallest_area: float = 0.08, colour: bool = False) -> Steps:
-    """Szegedy et al. 2015's crop as fb.resnet.torch has it, bicubic; with `colour`, its jitter and lighting too.
+    """Szegedy et al. 2015's crop as in fb.resnet.torch, bicubic; with `colour`, its jitter and lighting too.
 
     torchvision draws the aspect ratio log-uniformly, fb.resnet.torch uniformly with width and height swapped at random.
     """
@@ -79,13 +79,13 @@ def shorter_side(size: int, smallest: int, largest: int) -> Steps:
 
 
 def alexnet(size: int, colour: bool = True) -> Steps:
-    """Krizhevsky et al. 2012: shorter side 256, the central 256 x 256, then crop, mirror and colour from that alone."""
+    """Krizhevsky et al. 2012: shorter side 256, the central 256 x 256, and from that crop, mirror and colour shift."""
     crop = shorter_side(size, 256, 256)
     return [crop[0], v2.CenterCrop(256), *(crop[1:] if colour else crop[1:-1])]
 
 
 def centre_crop(size: int, resize: int | None = None) -> Steps:
-    """The test protocol: shorter side to `resize` (256 for a crop of 224, and in proportion), central size x size."""
+    """The test protocol: shorter side to `resize` (size * 256 / 224 for None), then the central size x size."""
     resize = resize or round(size * 256 / 224)
     if size > resize:
         raise UserError(f"a test crop of {size} does not fit into images with data.test_resize={resize}")
@@ -107,7 +107,7 @@ def ten_crop(size: int, resize: int | None = None) -> Steps:
 
 @dataclass(frozen=True)
 class ImageNetAugmentation:
-    """What is done to each training image, in words and as a function of the crop's side."""
+    """What is done to each training image, as a description and as a function of the crop's side."""
 
     description: str
     steps: Callable[[int], Steps]

@@ -1,4 +1,4 @@
-"""Where ImageNet's images lie: ROOT/train and ROOT/val with a folder for each class, or tar shards of both.
+"""Where ImageNet's images are: ROOT/train and ROOT/val with a folder for each class, or tar shards of both.
 
 The classes' folders have WordNet names (n01440764, ...). They may be spread over several folders: train/0/n01440764.
 """
@@ -20,7 +20,7 @@ WORDNET = "n" + 8 * "[0-9]"
 
 
 def imagenet_root(config: DataConfig, parts: Iterable[str] = tuple(NAMES)) -> Path:
-    """`data.root`, else the environment's REPLICATE_IMAGENET. Raises UserError unless all `parts` are in it."""
+    """`data.root`, or else the environment's REPLICATE_IMAGENET. Raises UserError unless it has all `parts`."""
     root = config.root or os.environ.get("REPLICATE_IMAGENET")
     wanted = "set data.root (or REPLICATE_IMAGENET) to a folder with train/<class>/*.JPEG and val/<class>/*.JPEG"
     if not root:
@@ -38,26 +38,26 @@ def list_images(root: Path, part: str) -> tuple[list[Sample], list[str]]:
     if not shards:
         return list_folders(class_parents(folder))
     if any(folder.glob("*/")):
-        raise UserError(f"{root} has shards of {part}, as {shards[0].name}, and folders in {part}: which are meant?")
+        raise UserError(f"{root} has shards of {part}, as {shards[0].name}, and folders in {part}: keep one of the two")
     return list_shards(shards)
 
 
 def class_parents(folder: Path) -> list[Path]:
-    """`folder` if the classes' folders lie in it, else the folders in it that they are spread over."""
+    """`folder` if the classes' folders are in it, or else the folders in it that they are spread over."""
     if any(folder.glob(WORDNET)):
         return [folder]
     return sorted({found.parent for found in folder.glob(f"*/{WORDNET}")}) or [folder]
 
 
 def list_folders(parents: Sequence[Path]) -> tuple[list[Sample], list[str]]:
-    """The files in the class folders of `parents`, sorted by class and name, as if all lay in one."""
+    """The files in the class folders of `parents`, sorted by class and name as if all were in one folder."""
     found = [(parent, opened(parent)) for parent in parents]
     classes = sorted({name for _, images in found for name in images.classes})
     labels = {name: label for label, name in enumerate(classes)}
     placed = [
-        (labels[images.classes[own]], *os.path.split(path.removeprefix(str(parent))), path)
+        (labels[images.classes[label]], *os.path.split(path.removeprefix(str(parent))), path)
         for parent, images in found
-        for path, own in images.samples
+        for path, label in images.samples
     ]
     return [Sample(path, label) for label, _, _, path in sorted(placed)], classes
 
@@ -72,7 +72,7 @@ def opened(folder: Path) -> ImageFolder:
 def fingerprint(folder: Path, samples: list[Sample]) -> str:
     """SHA-256 over the names and sizes of the images: reading all of ImageNet for it would take an hour.
 
-    Of images in shards also over their classes, but not over the shards: cut in another way, they are the same images.
+    Images in shards add their classes, but not the shards: cut in another way, they are the same images.
     """
     lines = "".join(f"{line(folder, sample)}\n" for sample in samples)
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
@@ -90,7 +90,7 @@ def labels_of(samples: list[Sample]) -> Tensor:
 
 
 def check_classes(train: list[str], val: list[str]) -> None:
-    """Raise UserError unless both parts have the same classes: their order gives the labels."""
+    """Raise UserError unless train and val have the same classes: their order gives the labels."""
     if train != val:
         raise UserError(f"ImageNet needs the same classes in train ({counted(train)}) and val ({counted(val)})")
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def overlaps(inputs: int, outputs: int) -> Tensor:
-    """How far each of `outputs` equal cells covers each of `inputs`, in 1/outputs input pixels: float64 integers."""
+    """How much each of `outputs` cells covers of each of `inputs` pixels, in 1/outputs pixels: float64 integers."""
     low, high = torch.arange(outputs)[:, None] * inputs, torch.arange(inputs)[None, :] * outputs
     shared = torch.minimum(low + inputs, high + outputs) - torch.maximum(low, high)
     return shared.clamp(min=0).double()
@@ -22,9 +22,9 @@ def resize(images: Tensor, size: int | None) -> Tensor:
     rows, columns = overlaps(height, size), overlaps(width, size).T
     area = height * width  # of one output cell, in these units
 
-    def averaged(part: Tensor) -> Tensor:
-        sums = rows @ part.double() @ columns
+    def averaged(piece: Tensor) -> Tensor:
+        sums = rows @ piece.double() @ columns
         return torch.div(sums + area // 2, area, rounding_mode="floor").to(torch.uint8)
 
-    # in pieces: all of it in float64 would be eight times the set
-    return torch.cat([averaged(part) for part in torch.split(images, 4096)])
+    # in pieces, because float64 takes eight times the memory of the set
+    return torch.cat([averaged(piece) for piece in torch.split(images, 4096)])

@@ -8,10 +8,9 @@ import torch
 
 from replicate.data import IMAGENET, load
 from replicate.data.augment import augmentation
-from replicate.data.batch_stream import EpochLoader
 from replicate.data.config import DataConfig
-from replicate.data.epochs import WHOLE, Plan, Share, training_plan
-from replicate.data.resident import Batch, ResidentLoader
+from replicate.data.epochs import WHOLE, Batch, Plan, ResumableLoader, Share, training_plan
+from replicate.data.resident import ResidentLoader
 from replicate.data.splits import ImageSet
 
 EVALUATION_BATCH = 500
@@ -19,9 +18,9 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True)
 class Loaders:
-    """Training batches by epoch, validation batches or None, and the test batches that are looked at once."""
+    """Training batches by epoch, validation batches or None, and the test batches, which are used once."""
 
-    train: EpochLoader
+    train: ResumableLoader
     validation: Iterable[Batch] | None
     test: Iterable[Batch]
     checksum: str
@@ -29,7 +28,7 @@ class Loaders:
 
 @cache
 def check_data(config: DataConfig) -> None:
-    """Read the data once, of ImageNet the folder's layout. Raises UserError if they are missing or damaged."""
+    """Read the data once, for ImageNet only the folder's layout. Raises UserError if they are missing or damaged."""
     if config.name == IMAGENET:
         from replicate.data.imagenet import transforms  # imports torchvision
         from replicate.data.imagenet_files import imagenet_root
@@ -50,10 +49,9 @@ def make_loaders(
     workers: int = 0,
     share: Share = WHOLE,
 ) -> Loaders:
-    """Loaders whose order and augmentation follow from `seed`; sets in memory lie on `device`.
+    """Loaders whose order and augmentation follow from `seed`; images that fit in memory are on `device`.
 
-    Training batches come in parts, of which `share` names those of this device. `workers` processes decode ImageNet's
-    files.
+    Training loads the micro-batches of this device's `share`. `workers` processes decode ImageNet's files.
     """
     if config.name == IMAGENET:
         from replicate.data.imagenet import imagenet_loaders

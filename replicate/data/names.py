@@ -1,4 +1,4 @@
-"""What can be asked for, without importing torch: the data sets, what their images look like, the augmentations."""
+"""The names of data sets and augmentations, and the shapes of images, without importing torch."""
 
 from typing import NamedTuple
 
@@ -62,5 +62,5 @@ def data_names() -> list[str]:
 
 
 def augmentation_names(data: str) -> list[str]:
-    """The augmentations that training images of the data set `data` can have, sorted."""
+    """The augmentations for training images of the data set `data`, sorted."""
     return sorted(IMAGENET_AUGMENTATIONS if data == IMAGENET else RESIDENT_AUGMENTATIONS)

@@ -1,6 +1,6 @@
-"""The public sets: torchvision downloads and reads them, after we have checked every file.
+"""The public sets: torchvision downloads and reads them, and we check every file before.
 
-torchvision alone would say "not found or corrupted" for either, and never looks at Fashion-MNIST's unpacked files.
+torchvision alone reports "not found or corrupted" for both faults, and never checks Fashion-MNIST's unpacked files.
 """
 
 import os
@@ -31,19 +31,19 @@ MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-"""Both of the unpacked files; the packed ones have the sums that torchvision lists."""
+"""The sums of the unpacked files, for both sets; torchvision lists the sums of the packed ones."""
 
 File = tuple[str, str]
 """A path below the data folder and its MD5 sum."""
 
 
 def data_folder(config: DataConfig) -> Path:
-    """`data.root`, else the environment's REPLICATE_DATA, else ~/.cache/replicate."""
+    """`data.root`, or else the environment's REPLICATE_DATA, or else ~/.cache/replicate."""
     return Path(config.root or os.environ.get("REPLICATE_DATA") or "~/.cache/replicate").expanduser()
 
 
 def read_checked(dataset: Any, parts: Iterable[dict[str, Any]], files: Iterable[File], config: DataConfig) -> list[Any]:
-    """Download where allowed, check `files`, then open the torchvision `dataset` once for each of `parts`' arguments.
+    """Download if allowed, check `files`, then open the torchvision `dataset` with the arguments of each of `parts`.
 
     Raises UserError when a download fails, a file is missing or has another checksum.
     """
@@ -60,7 +60,7 @@ def read_checked(dataset: Any, parts: Iterable[dict[str, Any]], files: Iterable[
 
 
 def image_set(images: np.ndarray | Tensor, labels: Any) -> ImageSet:
-    """uint8 images (n, c, h, w), copied into one piece, and their labels."""
+    """uint8 images (n, c, h, w) in contiguous memory, and their labels."""
     return ImageSet(torch.as_tensor(images).contiguous(), torch.as_tensor(labels, dtype=torch.int64))
 
 
@@ -122,7 +122,7 @@ def svhn(config: DataConfig) -> Parts:
 
 
 def svhn_extra(config: DataConfig) -> Parts:
-    """SVHN with its 531,131 easier extra images in the training part, after the 73,257 usual ones."""
+    """SVHN with its 531,131 easier extra images for training, after the 73,257 usual ones."""
     train, extra, test = _svhn(("train", "extra", "test"), config)
     joined = ImageSet(torch.cat([train.images, extra.images]), torch.cat([train.labels, extra.labels]))
     return Parts(joined, test, classes=10)

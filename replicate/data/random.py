@@ -1,4 +1,4 @@
-"""All randomness of the data: pure functions of the seed and a name, so that a resumed run needs no saved state."""
+"""Randomness as pure functions of the seed and a name, so that a resumed run needs no saved state."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def derived_seed(seed: int, *stream: int | str) -> int:
-    """63 bits that belong to (seed, stream) alone: the same in every process, on every machine.
+    """63 bits that depend on (seed, stream) alone: the same in every process, on every machine.
 
     `stream` names what is drawn, as in derived_seed(seed, "augmentation", epoch, batch). Neighbouring names give
     unrelated numbers (SHA-256), where seed + epoch would give run 1 the second epoch of run 0.
@@ -17,7 +17,7 @@ def derived_seed(seed: int, *stream: int | str) -> int:
 
 
 def generator(seed: int, *stream: int | str) -> torch.Generator:
-    """A CPU generator of its own for (seed, stream); the global generator is neither read nor moved."""
+    """A new CPU generator for (seed, stream); the global generator is neither read nor advanced."""
     return torch.Generator().manual_seed(derived_seed(seed, *stream))
 
 

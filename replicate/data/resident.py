@@ -1,4 +1,4 @@
-"""A loader for images that live in memory: no workers, no per-image Python, exact resume at any batch."""
+"""A loader for images in memory: no workers, no Python for each image, exact resume at any batch."""
 
 from collections.abc import Iterator
 
@@ -16,8 +16,8 @@ __all__ = ["Batch", "ResidentLoader"]
 class ResidentLoader(ResumableLoader):
     """Batches of an ImageSet: one index operation, then the augmentation and the normalisation of the whole batch.
 
-    `mean` and `std` broadcast to (c, h, w) and are in pixel units 0 ... 255, as DataSplits has them. `device` is a CPU
-    or CUDA device; the images are copied there once, and the batches are born there.
+    `mean` and `std` broadcast to (c, h, w) and are in pixel units 0 ... 255, as DataSplits has them. The images are
+    copied once to `device`, a CPU or CUDA device, where the batches are made.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ResidentLoader(ResumableLoader):
         """The batches of `epoch` from number `start` on."""
         order = self._order(epoch)
         for index in range(start, len(self)):
-            chosen = order[self.plan.part(index)]
+            chosen = order[self.plan.micro_batch(index)]
             images = self.images.index_select(0, chosen)
             draw = generator(self.seed, "augmentation", epoch, self.plan.place(index))
             images = self.augment(images, draw, self.mean)
@@ -55,5 +55,5 @@ class ResidentLoader(ResumableLoader):
         return order.to(self.images.device)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        # convert first, then in place: half the time of a subtraction that converts on the way
+        # converting first, then in place, takes half the time of a subtraction that converts
         return images.float().sub_(self.mean).div_(self.std).contiguous(memory_format=self.memory_format)

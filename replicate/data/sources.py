@@ -30,9 +30,9 @@ def bundled(config: DataConfig) -> Parts:
 
 
 def synthetic(config: DataConfig) -> Parts:
-    """Random pixels, the same ones every time: to try a network at its paper's sizes without its data.
+    """Random pixels, the same ones every time, to try a network at its paper's sizes without its data.
 
-    As many images as the configuration asks for; where it does not say, 64 and 64 of 3 x 32 x 32 in 10 classes.
+    The configuration sets their number and shape; the default is 64 and 64 images of 3 x 32 x 32 in 10 classes.
     """
     classes, shape = config.classes or 10, (config.channels or 3, config.size or 32, config.size or 32)
 
@@ -40,7 +40,7 @@ def synthetic(config: DataConfig) -> Parts:
         draw = generator(0, "synthetic", name)
         return ImageSet(torch.randint(0, 256, (len(labels), *shape), dtype=torch.uint8, generator=draw), labels)
 
-    # each count balanced by itself, so that load() can split off the validation part and keep the rest
+    # each count is balanced, so that load() can split off the validation images and keep the rest
     counts = (config.validation, config.train_images or 64)
     train = torch.cat([torch.arange(count) % classes for count in counts])
     return Parts(part("train", train), part("test", torch.arange(config.test_images or 64) % classes), classes)

@@ -1,6 +1,6 @@
-"""Images in memory and what is done to them once, at load: subset, validation part, resizing, statistics.
+"""Images in memory and what is done to them once, at load: subset, validation images, resizing, statistics.
 
-Pixels come out of exact integer arithmetic, so the same file gives the same images on every machine.
+Pixels are computed in exact integer arithmetic, so the same file gives the same images on every machine.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, index: Tensor, size: int | None = None) -> "ImageSet":
-        """The images, at size x size pixels unless that is None, and the labels at `index`, in that order."""
+        """The images and labels at `index`, in that order; resized to size x size pixels unless `size` is None."""
         return ImageSet(resize(self.images.index_select(0, index), size), self.labels.index_select(0, index))
 
 
 class Parts(NamedTuple):
-    """A data set as its makers divided it."""
+    """A data set as published: training images and test images."""
 
     train: ImageSet
     test: ImageSet
@@ -43,10 +43,10 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSplits:
-    """The parts of a data set, kept apart.
+    """The training, validation and test images of a run.
 
-    mean, std: float32, broadcastable to (c, h, w), in pixel units 0 ... 255, computed on the training part alone.
-    checksum: SHA-256 of the set as read, before it is cut or resized.
+    mean, std: float32, broadcastable to (c, h, w), in pixel units 0 ... 255, computed on the training images alone.
+    checksum: SHA-256 of the set as read, before images are selected or resized.
     """
 
     train: ImageSet
@@ -59,10 +59,10 @@ class DataSplits:
 
 
 def balanced_index(labels: Tensor, count: int | None, classes: int, setting: str) -> Tensor:
-    """Where the first images of each class stand, `count` in all, in file order; all images for None.
+    """The places of the first images of each class, `count` in all, in file order; all images for None.
 
-    Where the classes do not divide `count`, the first ones give one image more. Raises UserError, naming `setting`,
-    when a class has too few images.
+    If the number of classes does not divide `count`, the first classes give one image more. Raises UserError, naming
+    `setting`, when a class has too few images.
     """
     if count is None:
         return torch.arange(len(labels))
@@ -77,7 +77,7 @@ def balanced_index(labels: Tensor, count: int | None, classes: int, setting: str
 
 
 def validation_index(labels: Tensor, count: int, classes: int) -> tuple[Tensor, Tensor]:
-    """Where the remaining and the `count` validation images stand: one fixed permutation chooses, whatever the seed."""
+    """The places of the remaining and of the `count` validation images, which do not depend on the seed."""
     shuffled = torch.randperm(len(labels), generator=generator(0, "validation"))
     picked = shuffled[balanced_index(labels[shuffled], count, classes, "data.validation")].sort().values
     rest = torch.ones(len(labels), dtype=torch.bool).index_fill_(0, picked, False)
@@ -85,7 +85,7 @@ def validation_index(labels: Tensor, count: int, classes: int) -> tuple[Tensor, 
 
 
 def cut_training(labels: Tensor, config: DataConfig, classes: int) -> tuple[Tensor, Tensor]:
-    """Where the training and the validation images stand, among all that are meant for training."""
+    """The places of the training and of the validation images among all images for training."""
     rest, validation = validation_index(labels, config.validation, classes)
     if not len(rest):
         raise UserError(f"data.validation={config.validation} leaves no image to train on")
@@ -94,7 +94,7 @@ def cut_training(labels: Tensor, config: DataConfig, classes: int) -> tuple[Tens
 
 
 def cut_test(labels: Tensor, config: DataConfig, classes: int) -> Tensor:
-    """Where the test images stand that are used."""
+    """The places of the test images that are used."""
     return balanced_index(labels, config.test_images, classes, "data.test_images")
 
 
@@ -109,11 +109,11 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def statistics(images: Tensor, normalisation: Normalisation) -> tuple[Tensor, Tensor]:
-    """(mean, std) so that a network sees (pixel - mean) / std, float32.
+    """(mean, std), float32; the network's input is (pixel - mean) / std.
 
-    channel: zero mean and unit variance in each channel (fb.resnet.torch). channel_mean: only the mean is taken, the
-    scale stays 0 ... 255 (Caffe's AlexNet and VGG). mean_image: the same with a mean for each pixel (He et al. 2015,
-    section 4.2). unit: pixels / 255 (DenseNet's SVHN). inception: -1 ... 1 (TensorFlow's Inception networks).
+    channel: zero mean and unit variance in each channel (fb.resnet.torch). channel_mean: only the mean is subtracted,
+    the scale stays 0 ... 255 (Caffe's AlexNet and VGG). mean_image: the same with a mean for each pixel (He et al.
+    2015, section 4.2). unit: pixels / 255 (DenseNet's SVHN). inception: -1 ... 1 (TensorFlow's Inception networks).
     """
     mean, std = channel_statistics(images)
     if normalisation == "mean_image":
@@ -139,7 +139,7 @@ def fingerprint(parts: Iterable[ImageSet]) -> str:
 
 
 def prepare(parts: Parts, config: DataConfig) -> DataSplits:
-    """Split, cut and resize the parts of a data set as `config` says. The test part never meets the training part."""
+    """Select, split and resize the images of a data set as `config` says. Test images stay out of all statistics."""
     kept, split_off = cut_training(parts.train.labels, config, parts.classes)
     train = parts.train.take(kept, training_size(config))
     validation = parts.train.take(split_off, config.size) if config.validation else None

@@ -1,1 +1,1 @@
-"""How a trained network is asked: which views of an image it sees, and how its answers become one."""
+"""Evaluation of trained networks: the views of an image they see, and how their answers are combined."""

@@ -1,8 +1,8 @@
 """Dense evaluation: a network's fully convolutional form, with the same weights, slid over a whole image.
 
 Simonyan and Zisserman 2015, section 3.2, after Sermanet et al. 2014. Without padding inside the network, its answer is
-the mean over all crops at multiples of the network's stride; with padding a crop sees zeros where the whole image goes
-on, and the two differ.
+the mean over all crops at multiples of the network's stride. With padding the two differ, because a crop has zeros
+where the whole image continues.
 """
 
 from torch import Tensor, nn
@@ -36,8 +36,8 @@ class Dense(nn.Module):
 def fully_convolutional(network: nn.Module) -> nn.Module:
     """The form that takes images of every size from the training size on.
 
-    VGG and AlexNet read maps of a fixed side, so their linear layers become convolutions. The networks that average
-    their maps before one linear layer are such a form already: its answer to the mean is the mean of its answers.
+    VGG and AlexNet read maps of a fixed side, so their linear layers become convolutions. Networks that average their
+    maps before one linear layer have this form already: its output for the mean is the mean of its outputs.
     """
     if not isinstance(network, (VGG, AlexNet)) or network.avgpool.output_size == 1:
         return network

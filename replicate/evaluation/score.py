@@ -1,4 +1,4 @@
-"""From a batch's views to one answer for each image, and from answers to error rates."""
+"""From a batch's views to the scores of each image, and from scores to error rates."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from torch import Tensor
 from replicate.files import digest, set_aside, write_atomic
 from replicate.training.ranking import ranks
 
-FORWARD_PIXELS = 2_000_000  # of one forward pass: 40 images of 224 x 224, or 2,000 of 32 x 32
+FORWARD_PIXELS = 2_000_000  # in one forward pass: 40 images of 224 x 224, or 2,000 of 32 x 32
 FILE = "evaluation.json"
 CPU = torch.device("cpu")
 
@@ -21,7 +21,7 @@ Network = Callable[[Tensor], Tensor]
 Group = tuple[Tensor, Tensor]
 """Places in the batch, int64 (m,), and the views of the images there, (m, v, c, h, w): images of one size."""
 Slot = list[Group]
-"""All images of a batch as one protocol sees them at one scale."""
+"""All images of a batch in the views of one protocol at one scale."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class Batch:
 def answer(network: Network, images: Tensor, device: torch.device) -> Tensor:
     """Softmax scores of images (n, c, h, w), in pieces that fit into memory, on `device`."""
     piece = max(1, FORWARD_PIXELS // (images.shape[2] * images.shape[3]))
-    return torch.cat([network(part.to(device)).float().softmax(1) for part in torch.split(images, piece)])
+    return torch.cat([network(some.to(device)).float().softmax(1) for some in torch.split(images, piece)])
 
 
 def slot_answer(network: Network, slot: Slot, average: str, device: torch.device) -> Tensor:
     """Scores (images, classes) over the views of one scale: their mean, or the maximum of each class."""
-    parts, order = [], torch.cat([places for places, _ in slot])
+    combined, order = [], torch.cat([places for places, _ in slot])
     for _, seen in slot:
         scores = answer(network, seen.flatten(0, 1), device).view(*seen.shape[:2], -1)
-        parts.append(scores.amax(1) if average == "max" else scores.mean(1))
-    return torch.cat(parts)[order.argsort().to(device)]
+        combined.append(scores.amax(1) if average == "max" else scores.mean(1))
+    return torch.cat(combined)[order.argsort().to(device)]
 
 
 def protocol_answer(network: Network, slots: Sequence[Slot], average: str, device: torch.device) -> Tensor:
-    """Over all scales; each scale has as many views."""
+    """Scores (images, classes) over all scales, each of which has the same number of views."""
     scales = torch.stack([slot_answer(network, slot, average, device) for slot in slots])
     return scales.amax(0) if average == "max" else scales.mean(0)
 
@@ -59,7 +59,7 @@ def batch_answer(
 ) -> list[Tensor]:
     """Scores (images, classes) for each protocol, their mean over the members.
 
-    members: of each the network for every protocol, dense or as it is.
+    members: for each the networks that answer the protocols, fully convolutional where a protocol is dense.
     """
     return [
         torch.stack([protocol_answer(networks[place], slots, average, device) for networks in members]).mean(0)
@@ -69,7 +69,7 @@ def batch_answer(
 
 @dataclass
 class Tally:
-    """Sums over the images so far, and the batches that they came in: all that an evaluation must remember."""
+    """Sums over the images so far and the number of their batches: the state of an evaluation."""
 
     loss: float = 0.0
     wrong: int = 0
@@ -95,29 +95,29 @@ class Tally:
 
 
 Tallies = dict[str, Tally]
-"""One for each reading of an evaluation, by the suffix of its metrics."""
+"""The tallies of an evaluation's readings, by the suffix of their metrics."""
 
 
 def add_batch(
     tallies: Tallies, answers: Sequence[Tensor], labels: Tensor, asked: Mapping[str, Sequence[object]]
 ) -> None:
-    """Count a batch in every reading: the answers to its protocols are averaged. `asked` as in Evaluation."""
+    """Count a batch in every reading, with the mean answer of its protocols. `asked` as in Evaluation."""
     rest = iter(answers)
     for suffix, protocols in asked.items():
         tallies[suffix].add(torch.stack([next(rest) for _ in protocols]).mean(0), labels)
 
 
 def save_tallies(tallies: Tallies, folder: Path) -> None:
-    """Remember them, behind their checksum."""
+    """Write the tallies to `folder`, after their checksum."""
     text = json.dumps({suffix: asdict(tally) for suffix, tally in tallies.items()})
     write_atomic(folder / FILE, f"{digest(text)}\n{text}".encode())
 
 
 def load_tallies(folder: Path, suffixes: Iterable[str]) -> Tallies:
-    """Where an earlier sitting stopped, or a fresh start; a damaged file is set aside."""
+    """The tallies that an earlier attempt saved, or empty ones; a damaged file is set aside."""
     path = folder / FILE
     try:
-        checksum, _, text = path.read_text().partition("\n")
+        checksum, _, text = path.read_text(encoding="utf-8").partition("\n")
         if digest(text) != checksum:
             raise ValueError("its checksum does not match")
         return {suffix: Tally(**fields) for suffix, fields in json.loads(text).items()}

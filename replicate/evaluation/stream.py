@@ -1,6 +1,6 @@
-"""Test images as the batches of views that a list of protocols asks for: from memory, or from an ImageNet folder.
+"""Test images as batches of the views of a list of protocols: from memory, or from an ImageNet folder.
 
-A batch is a function of its number alone, so that an evaluation can go on where it stopped.
+A batch is a function of its number alone, so that an evaluation can continue where it stopped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,13 +25,13 @@ from replicate.evaluation.protocol import Evaluation, Protocol
 from replicate.evaluation.score import Batch, Slot
 from replicate.evaluation.views import views
 
-BATCH = 250  # images in memory
-FILE_BATCH = 32  # images of a folder, each with all of its views
-PART = "val"  # of ImageNet, whose test labels were never published
+BATCH = 250  # images from memory
+FILE_BATCH = 32  # images from a folder, each with all of its views
+PART = "val"  # the images of ImageNet to test: the labels of its test images were never published
 
 
 class Feed(Interface):
-    """Batches from number `start` on, how many there are in all, and a checksum of the images."""
+    """Numbered batches, how many there are, and a checksum of the images."""
 
     checksum: str
 
@@ -41,30 +41,32 @@ class Feed(Interface):
 
 
 def make_feed(data: DataConfig, evaluation: Evaluation, classes: int, workers: int) -> Feed:
-    """The test part of `data` as the protocols see it. Raises UserError for data that are missing or do not fit."""
+    """The test images of `data` in the protocols' views. Raises UserError for data that are missing or do not fit."""
     data = data.model_copy(update={"test_images": evaluation.images or data.test_images})
     if data.name == IMAGENET:
         return FolderFeed(data, evaluation, classes, workers)
     return ResidentFeed(data, evaluation.every_protocol)
 
 
-def in_parts(protocols: Sequence[Protocol], slots: Sequence[Slot]) -> tuple[tuple[Slot, ...], ...]:
-    """Slots in the order of protocols and scales, one tuple a protocol."""
+def by_protocol(protocols: Sequence[Protocol], slots: Sequence[Slot]) -> tuple[tuple[Slot, ...], ...]:
+    """Group slots, which are in the order of protocols and scales, in one tuple for each protocol."""
     rest = iter(slots)
     return tuple(tuple(next(rest) for _ in protocol.scales) for protocol in protocols)
 
 
 class ResidentFeed:
-    """Images in memory, resized from their own size to every scale, normalised as the training images were."""
+    """Images in memory, resized from their original size to every scale and normalised as the training images."""
 
     def __init__(self, data: DataConfig, protocols: Sequence[Protocol]) -> None:
-        trained, own = load(data), load(data.model_copy(update={"size": None}))
+        trained, original = load(data), load(data.model_copy(update={"size": None}))
         if trained.mean.shape[-1] != 1:
-            raise UserError(f"data.normalisation={data.normalisation} has a mean for each pixel, of one size only")
+            raise UserError(
+                f"data.normalisation={data.normalisation} has a mean for each pixel, so it fits one size only"
+            )
         self.protocols, self.checksum = protocols, trained.checksum
-        self.mean, self.std, self.labels = trained.mean, trained.std, own.test.labels
+        self.mean, self.std, self.labels = trained.mean, trained.std, original.test.labels
         scales = {scale for protocol in protocols for scale in protocol.scales}
-        self.images = {scale: resize(own.test.images, scale) for scale in scales}
+        self.images = {scale: resize(original.test.images, scale) for scale in scales}
 
     def __len__(self) -> int:
         return -(-len(self.labels) // BATCH)
@@ -73,7 +75,7 @@ class ResidentFeed:
         for number in range(start, len(self)):
             chosen = slice(number * BATCH, (number + 1) * BATCH)
             slots = [self.slot(protocol, scale, chosen) for protocol in self.protocols for scale in protocol.scales]
-            yield Batch(in_parts(self.protocols, slots), self.labels[chosen])
+            yield Batch(by_protocol(self.protocols, slots), self.labels[chosen])
 
     def slot(self, protocol: Protocol, scale: int, chosen: slice) -> Slot:
         images = self.images[scale][chosen].float().sub_(self.mean).div_(self.std)
@@ -81,7 +83,7 @@ class ResidentFeed:
 
 
 class EveryView(nn.Module):
-    """A decoded image to its views, (v, c, h, w) for each protocol and scale."""
+    """From a decoded image to its views, (v, c, h, w) for each protocol and scale."""
 
     def __init__(self, data: DataConfig, evaluation: Evaluation) -> None:
         super().__init__()
@@ -96,7 +98,7 @@ class EveryView(nn.Module):
 
 
 class FolderFeed:
-    """The images of ROOT/val or of the shards of val, decoded by worker processes."""
+    """The images in ROOT/val or in the shards of val, decoded by worker processes."""
 
     def __init__(self, data: DataConfig, evaluation: Evaluation, classes: int, workers: int) -> None:
         root = imagenet_root(data, [PART])
@@ -125,14 +127,14 @@ class FolderFeed:
 
 
 class Collate:
-    """Images with all their views to a batch: images whose views have one size are stacked."""
+    """Makes a batch of images with all their views: images whose views have the same size are stacked."""
 
     def __init__(self, protocols: Sequence[Protocol]) -> None:
         self.protocols = protocols
 
     def __call__(self, images: Sequence[tuple[list[Tensor], int]]) -> Batch:
         slots = [grouped(seen) for seen in zip(*(image for image, _ in images), strict=True)]
-        return Batch(in_parts(self.protocols, slots), torch.tensor([label for _, label in images]))
+        return Batch(by_protocol(self.protocols, slots), torch.tensor([label for _, label in images]))
 
 
 def grouped(seen: Sequence[Tensor]) -> Slot:

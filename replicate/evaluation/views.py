@@ -1,4 +1,4 @@
-"""The views of an image that a protocol asks for: from tensors (..., c, h, w) to (..., v, c, h, w)."""
+"""The views of an image in a protocol: from tensors (..., c, h, w) to (..., v, c, h, w)."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,11 +8,11 @@ from torchvision.transforms.v2 import functional as resizing
 
 from replicate.evaluation.protocol import Protocol
 
-GRID = 5  # a side of VGG's regular grid, with flips 50 crops a scale (section 3.2)
+GRID = 5  # crops along a side of VGG's regular grid: 50 crops a scale with flips (section 3.2)
 
 
 def cut(images: Tensor, top: int, left: int, size: int) -> Tensor:
-    """The size x size window whose upper left corner is there."""
+    """The size x size window with this upper left corner."""
     return images[..., top : top + size, left : left + size]
 
 
@@ -41,13 +41,16 @@ def spread(free: int, count: int) -> list[int]:
 
 
 def squares(images: Tensor, size: int) -> list[Tensor]:
-    """Left, central and right square (upper, central, lower one of an upright image): of each the four corners, the
-    centre and the square itself, resized (Szegedy et al. 2015, section 7). Of a square image the three are one."""
+    """The four corners, the centre and the resized whole of the left, central and right square of an image.
+
+    An upright image has upper, central and lower squares; in a square image the three are one (Szegedy et al. 2015,
+    section 7).
+    """
     height, width = images.shape[-2:]
     side, free = min(height, width), abs(height - width)
     offsets = [0, round(free / 2), free] if free else [0]
-    parts = [cut(images, *((0, offset) if width > height else (offset, 0)), side) for offset in offsets]
-    return [view for part in parts for view in (*corners(part, size), resized(part, size))]
+    found = [cut(images, *((0, offset) if width > height else (offset, 0)), side) for offset in offsets]
+    return [view for square in found for view in (*corners(square, size), resized(square, size))]
 
 
 def resized(images: Tensor, size: int) -> Tensor:
@@ -67,7 +70,7 @@ def views(images: Tensor, protocol: Protocol) -> Tensor:
     """The protocol's views of images (..., c, h, w) of one scale: (..., v, c, size, size), whole images if dense.
 
     A mirrored view is the mirror image of a view, as Krizhevsky et al. 2012 say. torchvision's TenCrop cuts the
-    mirrored image, whose centre lies a pixel further where an odd number of pixels is left over.
+    mirrored image, whose centre lies a pixel further if the margin is odd.
     """
     if protocol.dense:
         seen = [images]

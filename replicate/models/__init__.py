@@ -1,4 +1,4 @@
-"""The networks, one file per paper. The library's door is :func:`create_model`."""
+"""The networks, one file per paper. Python code builds one by :func:`create_model`."""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -1,8 +1,8 @@
 """AlexNet of Krizhevsky et al. 2012, "ImageNet Classification with Deep Convolutional Neural Networks".
 
 Two networks carry the name. `alexnet_krizhevsky` is the paper's: 96-256-384-384-256 kernels, two towers, local
-response normalisation, overlapping pools. `alexnet` is what torchvision calls so: the single column of Krizhevsky 2014,
-"One weird trick for parallelizing convolutional neural networks", with 64-192-384-256-256 kernels.
+response normalisation, overlapping pools. `alexnet` is torchvision's network of that name: the single column of
+Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks", with 64-192-384-256-256 kernels.
 
 Where paper and well-known code differ: the paper normalises before it pools, CaffeNet (and the source
 document "Classic convolutional neural networks") pools first (`order`); the source document's table adds up to the
@@ -11,7 +11,6 @@ fc6 and fc7 in the paper, and precedes them in torchvision. Normalisation spans 
 formula has it, also across the towers.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
@@ -19,15 +18,15 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import check_images, conv, scaled
+from replicate.models.layers.blocks import Stem, check_images, conv, named, relu, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
 Kernels = Literal["two_gpu", "one_gpu"]
 Order = Literal["paper", "caffe"]
+Removable = Literal["conv2", "conv3", "conv4", "conv5"]
 Activation = Literal["relu", "tanh"]
-Stem = Literal["imagenet", "small"]
-Layers = list[tuple[str, nn.Module]]
+Layers = dict[str, nn.Module]
 
 KERNELS = {
     "two_gpu": (96, 256, 384, 384, 256),
@@ -37,7 +36,6 @@ ONE_COLUMN_KERNELS = (64, 192, 384, 256, 256)
 TOWER_LAYERS = (2, 4, 5)  # conv3 reads both towers (section 3.5)
 NORMALISED = (1, 2)
 POOLED = (1, 2, 5)
-REMOVABLE = ("conv2", "conv3", "conv4", "conv5")
 HIDDEN = 4096
 GRID = {"imagenet": 6, "small": 3}  # side of the map that fc6 reads: 227 pixels give 6, 28 pixels give 3
 
@@ -56,16 +54,16 @@ class CoveringConv2d(nn.Conv2d):
 class AlexNet(nn.Module):
     """Layers by the paper's names: `features` has conv1 ... conv5, `classifier` fc6, fc7, fc8.
 
-    Maps of another side than `grid` are averaged (or repeated) to it, so that fc6 takes images of every size; at the
-    published size nothing happens. Input (batch, in_channels, height, width), output logits (batch, num_classes).
+    Maps of another side than `grid` are averaged (or repeated) to it, so that fc6 reads images of every size; at the
+    published size they stay as they are. Input (batch, in_channels, height, width), output logits (batch, num_classes).
     """
 
     def __init__(self, features: Layers, classifier: Layers, grid: int, in_channels: int, min_size: int) -> None:
         super().__init__()
         self.in_channels, self.min_size = in_channels, min_size
-        self.features = nn.Sequential(OrderedDict(features))
+        self.features = named(**features)
         self.avgpool = nn.AdaptiveAvgPool2d(grid)
-        self.classifier = nn.Sequential(OrderedDict(classifier))
+        self.classifier = named(**classifier)
 
     def forward(self, images: Tensor) -> Tensor:
         check_images(images, self.in_channels, self.min_size)
@@ -88,67 +86,58 @@ def max_pool(overlapping: bool) -> nn.MaxPool2d:
 
 def make_activation(name: Activation) -> nn.Module:
     """ReLU, or the tanh that section 3.1 compares it with."""
-    if name not in ("relu", "tanh"):
-        raise ValueError(f"activation is relu or tanh, not {name!r}")
-    return nn.ReLU(inplace=True) if name == "relu" else nn.Tanh()
+    return relu() if name == "relu" else nn.Tanh()
 
 
 def first_conv(in_channels: int, channels: int, stem: Stem) -> nn.Conv2d:
     """conv1: 11x11 kernels with stride 4; the small stem has 5x5 kernels at full size."""
     if stem == "imagenet":
         return CoveringConv2d(in_channels, channels, 11, stride=4)
-    if stem == "small":
-        return nn.Conv2d(in_channels, channels, 5, padding=2)
-    raise ValueError(f"stem is imagenet or small, not {stem!r}")
+    return nn.Conv2d(in_channels, channels, 5, padding=2)
 
 
 def after_conv(index: int, lrn: bool, overlapping: bool, order: Order, activation: Activation) -> Layers:
-    """What follows convolution `index`: activation, normalisation and pool, in the asked order."""
-    if order not in ("paper", "caffe"):
-        raise ValueError(f"order is paper or caffe, not {order!r}")
-    norm: Layers = [(f"norm{index}", local_response_norm())] if lrn and index in NORMALISED else []
-    pool: Layers = [(f"pool{index}", max_pool(overlapping))] if index in POOLED else []
-    tail = norm + pool if order == "paper" else pool + norm
-    return [(f"{activation}{index}", make_activation(activation)), *tail]
+    """What follows convolution `index`: activation, then normalisation and pool in the order of `order`."""
+    norm: Layers = {f"norm{index}": local_response_norm()} if lrn and index in NORMALISED else {}
+    pool: Layers = {f"pool{index}": max_pool(overlapping)} if index in POOLED else {}
+    tail = norm | pool if order == "paper" else pool | norm
+    return {f"{activation}{index}": make_activation(activation), **tail}
 
 
 def make_features(
-    conv1: nn.Conv2d, channels: Sequence[int], groups: int, without: str | None, after: Callable[[int], Layers]
+    conv1: nn.Conv2d, channels: Sequence[int], groups: int, without: Removable | None, after: Callable[[int], Layers]
 ) -> tuple[Layers, int]:
-    """The five convolutional layers, less the one named `without`, and the number of channels that they end with.
+    """The five convolutional layers without the one named `without`, and the number of channels that they end with.
 
-    Of a removed layer the pool stays, so that the layers above see maps of the same side.
+    The pool of a removed layer stays, so that the layers above see maps of the same side.
     """
-    if without is not None and without not in REMOVABLE:
-        raise ValueError(f"without is one of {', '.join(REMOVABLE)}, not {without!r}")
-    layers, inputs = [("conv1", conv1), *after(1)], conv1.out_channels
+    layers: Layers = {"conv1": conv1, **after(1)}
+    inputs = conv1.out_channels
     for index, outputs in enumerate(channels[1:], start=2):
         if without == f"conv{index}":
-            layers += [(name, layer) for name, layer in after(index) if isinstance(layer, nn.MaxPool2d)]
+            layers |= {name: layer for name, layer in after(index).items() if isinstance(layer, nn.MaxPool2d)}
             continue
         kernel, towers = (5 if index == 2 else 3), (groups if index in TOWER_LAYERS else 1)
-        layers += [(f"conv{index}", conv(inputs, outputs, kernel, groups=towers, bias=True)), *after(index)]
+        layers |= {f"conv{index}": conv(inputs, outputs, kernel, groups=towers, bias=True), **after(index)}
         inputs = outputs
     return layers, inputs
 
 
 def make_classifier(features: int, hidden: int, num_classes: int, dropout: float, activation: Activation) -> Layers:
     """Section 3.5; dropout zeroes outputs of fc6 and fc7 (section 4.2)."""
-    return [
-        ("fc6", nn.Linear(features, hidden)),
-        (f"{activation}6", make_activation(activation)),
-        ("drop6", nn.Dropout(dropout)),
-        ("fc7", nn.Linear(hidden, hidden)),
-        (f"{activation}7", make_activation(activation)),
-        ("drop7", nn.Dropout(dropout)),
-        ("fc8", nn.Linear(hidden, num_classes)),
-    ]
+    return {
+        "fc6": nn.Linear(features, hidden),
+        f"{activation}6": make_activation(activation),
+        "drop6": nn.Dropout(dropout),
+        "fc7": nn.Linear(hidden, hidden),
+        f"{activation}7": make_activation(activation),
+        "drop7": nn.Dropout(dropout),
+        "fc8": nn.Linear(hidden, num_classes),
+    }
 
 
 def tower_widths(kernels: Kernels, groups: int, width: float) -> list[int]:
     """Kernels of conv1 ... conv5 times `width`, each a multiple of `groups`."""
-    if kernels not in KERNELS:
-        raise ValueError(f"kernels is one of {', '.join(KERNELS)}, not {kernels!r}")
     if groups < 1 or any(count % groups for count in KERNELS[kernels]):
         raise ValueError(f"groups must divide the kernels {KERNELS[kernels]}, {groups} does not")
     return [scaled(count, width / groups) * groups for count in KERNELS[kernels]]
@@ -163,7 +152,7 @@ def alexnet_krizhevsky(
     dropout: float = 0.5,
     order: Order = "paper",
     activation: Activation = "relu",
-    without: str | None = None,
+    without: Removable | None = None,
     stem: Stem = "imagenet",
     width: float = 1.0,
     num_classes: int = 1000,
@@ -171,8 +160,8 @@ def alexnet_krizhevsky(
 ) -> AlexNet:
     """The network of the paper, for images of 224 or 227 pixels (28 or 32 with the small stem).
 
-    `groups` towers; `kernels` "one_gpu" for the halved network of section 3.2; `without` names one convolutional
-    layer to leave out (section 7). Minimum input 36 pixels, 8 with the small stem.
+    `groups` is the number of towers; `kernels` "one_gpu" is the halved network of section 3.2; `without` names one
+    convolutional layer to leave out (section 7). Minimum input 36 pixels, 8 with the small stem.
     """
     channels = tower_widths(kernels, groups, width)
     after = partial(after_conv, lrn=lrn, overlapping=overlapping, order=order, activation=activation)
@@ -193,14 +182,14 @@ def alexnet(dropout: float = 0.5, width: float = 1.0, num_classes: int = 1000, i
     conv1 = nn.Conv2d(in_channels, channels[0], 11, stride=4, padding=2)
 
     def after(index: int) -> Layers:
-        pool: Layers = [(f"pool{index}", nn.MaxPool2d(3, stride=2))] if index in POOLED else []
-        return [(f"relu{index}", nn.ReLU(inplace=True)), *pool]
+        pool = {f"pool{index}": nn.MaxPool2d(3, stride=2)} if index in POOLED else {}
+        return {f"relu{index}": relu(), **pool}
 
     features, last = make_features(conv1, channels, 1, None, after)
     grid = GRID["imagenet"]
-    layers = dict(make_classifier(last * grid**2, scaled(HIDDEN, width), num_classes, dropout, "relu"))
+    layers = make_classifier(last * grid**2, scaled(HIDDEN, width), num_classes, dropout, "relu")
     order = ("drop6", "fc6", "relu6", "drop7", "fc7", "relu7", "fc8")  # dropout zeroes inputs of fc6 and fc7
-    return AlexNet(features, [(name, layers[name]) for name in order], grid, in_channels, min_size=63)
+    return AlexNet(features, {name: layers[name] for name in order}, grid, in_channels, min_size=63)
 
 
 register_variants(

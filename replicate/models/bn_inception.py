@@ -11,29 +11,16 @@ from typing import Literal, NamedTuple
 
 from torch import nn
 
-from replicate.models.layers.inception_blocks import (
-    Activation,
-    Builder,
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Stem,
-    Step,
-    Units,
-    check_choice,
-    full_size,
-    grow,
-    named_stages,
-    out_channels,
-)
+from replicate.models.layers import inception_blocks as parts
+from replicate.models.layers.blocks import Stem
+from replicate.models.layers.inception_blocks import Conv, Fork, Pool, Units
 from replicate.models.registry import register
 
-DEPTH_MULTIPLIER = 8  # of the first convolution (appendix)
+DEPTH_MULTIPLIER = 8  # kernels of the first convolution for each input channel (appendix)
 
 
 class Row(NamedTuple):
-    """A row of figure 5: channels; no 1x1 branch where `one` is 0, a pool passed through where `projection` is 0."""
+    """A row of figure 5, in channels. `one` 0: no 1x1 branch; `projection` 0: the pool is passed on as it is."""
 
     one: int
     reduce3: int
@@ -94,16 +81,16 @@ def first_conv(inputs: int, units: Units, kernel: int, stride: int, separable: b
 def make_stem(units: Units, in_channels: int, stem: Stem, separable: bool) -> nn.Sequential:
     """7x7/2 64, pool, 1x1 64, 3x3 192, pool; at small size 3x3 64 first, and no stride and no pool."""
     kernel, stride = (7, 2) if stem == "imagenet" else (3, 1)
-    rest: list[Step] = [Pool("max", 2), Conv(64), Conv(192, 3), Pool("max", 2)]
+    rest: list[parts.Step] = [Pool("max", 2), Conv(64), Conv(192, 3), Pool("max", 2)]
     first = partial(first_conv, units=units, kernel=kernel, stride=stride, separable=separable)
-    after = partial(units.chain, steps=rest if stem == "imagenet" else full_size(rest))
-    return grow(in_channels, {"first": first, "rest": after})
+    after = partial(units.stem, steps=rest, stem=stem)
+    return parts.grow(in_channels, {"first": first, "rest": after})
 
 
 @register
 def bn_inception(
     batch_norm: bool = True,
-    activation: Activation = "relu",
+    activation: parts.Activation = "relu",
     separable_stem: bool = True,
     conv_bias: bool = False,
     projection_4cd: int = 128,
@@ -112,23 +99,18 @@ def bn_inception(
     width: float = 1.0,
     num_classes: int = 1000,
     in_channels: int = 3,
-) -> InceptionNet:
+) -> parts.InceptionNet:
     """Figure 5. batch_norm=False is the "Inception" that figure 2 compares with, activation="sigmoid" BN-x5-Sigmoid.
 
     Without batch normalisation every convolution has a bias. Minimum input 32 pixels, with the small stem 4.
     """
-    check_choice("activation", activation, Activation)
-    check_choice("stem", stem, Stem)
     units = Units(width, batch_norm, conv_bias, activation)
-
-    def build(row: Row) -> Builder:
-        return partial(units.build, step=module(row))
-
     rows = {stage: dict(blocks) for stage, blocks in ROWS.items()}
     for name in ("c", "d"):
         rows["4"][name] = rows["4"][name]._replace(projection=projection_4cd)
-    stages = {stage: {name: build(row) for name, row in blocks.items()} for stage, blocks in rows.items()}
-    bottom = make_stem(units, in_channels, stem, separable_stem)
-    return InceptionNet(
-        bottom, named_stages(out_channels(bottom, in_channels), stages), num_classes, in_channels, dropout
+    stages = {
+        stage: units.builders({name: module(row) for name, row in blocks.items()}) for stage, blocks in rows.items()
+    }
+    return parts.InceptionNet(
+        make_stem(units, in_channels, stem, separable_stem), stages, num_classes, in_channels, dropout
     )

@@ -3,43 +3,35 @@
 Where paper and code differ: the paper lists a transition as BN, 1x1 convolution, pooling; its Torch code and
 torchvision have a ReLU after the BN, followed here. Dropout follows every convolution but the first, as in the paper
 and its Torch code; torchvision drops out after the last one of a layer only. torchvision's memory-efficient form
-moves the running statistics twice in a step, ours once.
+updates the running statistics twice in a step, ours once.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, conv, imagenet_stem, scaled
+from replicate.models.layers.blocks import Classifier, Stem, bn, conv, imagenet_stem, named, relu, scaled
 from replicate.models.layers.shared_storage import Remade
 from replicate.models.registry import register, register_variants
-from replicate.models.resnet import Stem
 from replicate.models.weights import Rule, register_reference
 
-BOTTLENECK_WIDTH = 4  # the 1x1 convolution of a bottleneck layer gives 4k maps (section 3)
+BOTTLENECK_WIDTH = 4  # the 1x1 convolution of a bottleneck layer has 4k outputs (section 3)
 CIFAR_STEM = 16  # channels, unless the network is a DenseNet-BC (section 3)
 
 
 def bn_relu_conv(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
     """BN, ReLU, convolution: the composite function H (section 3)."""
-    return nn.Sequential(
-        OrderedDict(
-            bn=nn.BatchNorm2d(in_channels, momentum=BN_MOMENTUM),
-            relu=nn.ReLU(inplace=True),
-            conv=conv(in_channels, out_channels, kernel),
-        )
-    )
+    return named(bn=bn(in_channels), relu=relu(), conv=conv(in_channels, out_channels, kernel))
 
 
 class DenseLayer(nn.Module):
     """x_l = H_l([x_0, ..., x_(l-1)]): BN, ReLU, 3x3 convolution; a bottleneck has BN, ReLU, 1x1 convolution before.
 
-    Input the list of the block's earlier maps, output (batch, growth_rate, height, width). `memory_efficient` keeps
-    neither the concatenation nor its BN and ReLU for the backward pass but makes them again (Pleiss et al. 2017,
+    Input the list of the block's earlier maps, output (batch, growth_rate, height, width). `memory_efficient` does not
+    keep the concatenation, its BN and its ReLU for the backward pass, but makes them again (Pleiss et al. 2017,
     section 3); no convolution is repeated.
     """
 
@@ -62,7 +54,7 @@ class DenseLayer(nn.Module):
         return self.first(torch.cat(features, dim=1))
 
     def remade(self, *features: Tensor) -> Tensor:
-        """The same, forgotten and made again. Nothing in it is random: dropout comes after it."""
+        """The same, but made again in the backward pass. Nothing in it is random: dropout comes after it."""
         norm, _, convolution = self.first
         return Remade.apply(norm, convolution, norm.weight, norm.bias, convolution.weight, *features)
 
@@ -78,44 +70,50 @@ class DenseBlock(nn.Sequential):
 
 
 def transition(in_channels: int, out_channels: int, dropout: float) -> nn.Sequential:
-    """BN, ReLU, 1x1 convolution, 2x2 average pooling: maps of half the size, between two blocks."""
+    """BN, ReLU, 1x1 convolution, 2x2 average pooling: halves the maps between two blocks."""
     cell = bn_relu_conv(in_channels, out_channels, 1)
     cell.add_module("dropout", nn.Dropout(dropout))
     cell.add_module("pool", nn.AvgPool2d(2))
     return cell
 
 
+@dataclass(frozen=True)
+class Growth:
+    """How the channels of a network grow and shrink, and how its layers are built (options of :class:`DenseLayer`)."""
+
+    growth_rate: int
+    bottleneck: bool
+    compression: float
+    dropout: float
+    memory_efficient: bool
+
+    def layer(self, in_channels: int) -> DenseLayer:
+        return DenseLayer(in_channels, self.growth_rate, self.bottleneck, self.dropout, self.memory_efficient)
+
+
 def assemble(
     stem: nn.Module,
     channels: int,
     blocks: Sequence[int],
-    growth_rate: int,
-    bottleneck: bool,
-    compression: float,
-    dropout: float,
-    memory_efficient: bool,
+    growth: Growth,
     num_classes: int,
     in_channels: int,
     min_size: int,
 ) -> Classifier:
-    """Blocks of so many layers, with a transition between each two that leaves `compression` of the channels."""
-    if not 0 < compression <= 1:
-        raise ValueError(f"compression lies above 0 and at most at 1, not {compression}")
-    layer: Callable[[int], DenseLayer] = partial(
-        DenseLayer, growth_rate=growth_rate, bottleneck=bottleneck, dropout=dropout, memory_efficient=memory_efficient
-    )
-    stages: list[nn.Module] = []
+    """Blocks of so many layers; a transition after each but the last leaves `compression` of the channels."""
+    if not 0 < growth.compression <= 1:
+        raise ValueError(f"compression lies above 0 and at most at 1, not {growth.compression}")
+    stages = nn.Sequential()
     for number, layers in enumerate(blocks, 1):
-        inputs = [channels + growth_rate * index for index in range(layers)]
-        stage = OrderedDict[str, nn.Module](block=DenseBlock(*map(layer, inputs)))
-        channels += growth_rate * layers
+        inputs = [channels + growth.growth_rate * index for index in range(layers)]
+        stage = named(block=DenseBlock(*map(growth.layer, inputs)))
+        channels += growth.growth_rate * layers
         if number < len(blocks):
-            narrowed = int(compression * channels)
-            stage["transition"], channels = transition(channels, narrowed, dropout), narrowed
-        stages.append(nn.Sequential(stage))
-    norm = nn.BatchNorm2d(channels, momentum=BN_MOMENTUM)
-    final = nn.Sequential(OrderedDict(bn=norm, relu=nn.ReLU(inplace=True)))
-    return Classifier(stem, nn.Sequential(*stages), channels, num_classes, in_channels, min_size, final)
+            narrowed = int(growth.compression * channels)
+            stage.add_module("transition", transition(channels, narrowed, growth.dropout))
+            channels = narrowed
+        stages.append(stage)
+    return Classifier(stem, stages, channels, num_classes, in_channels, min_size, named(bn=bn(channels), relu=relu()))
 
 
 @register
@@ -135,25 +133,14 @@ def densenet(
 
     Minimum input 29 pixels with four blocks: the stem rounds sizes up, the transitions round down (small stem: 8).
     """
-    growth = scaled(growth_rate, width)
+    growth = Growth(scaled(growth_rate, width), bottleneck, compression, dropout, memory_efficient)
+    channels = 2 * growth.growth_rate
     halvings = 2 ** (len(blocks) - 1)
     if stem == "imagenet":
-        first, min_size = imagenet_stem(in_channels, 2 * growth), 4 * (halvings - 1) + 1
+        first, min_size = imagenet_stem(in_channels, channels), 4 * (halvings - 1) + 1
     else:
-        first, min_size = nn.Sequential(OrderedDict(conv=conv(in_channels, 2 * growth, 3))), halvings
-    return assemble(
-        first,
-        2 * growth,
-        blocks,
-        growth,
-        bottleneck,
-        compression,
-        dropout,
-        memory_efficient,
-        num_classes,
-        in_channels,
-        min_size,
-    )
+        first, min_size = named(conv=conv(in_channels, channels, 3)), halvings
+    return assemble(first, channels, blocks, growth, num_classes, in_channels, min_size)
 
 
 @register
@@ -177,21 +164,10 @@ def densenet_cifar(
     layers, rest = divmod(depth - 4, period)
     if rest or layers < 1:
         raise ValueError(f"depth is {period}n + 4 ({period + 4}, {2 * period + 4}, ...), not {depth}")
-    growth = scaled(growth_rate, width)
-    channels = 2 * growth if bottleneck and compression < 1 else scaled(CIFAR_STEM, width)
-    return assemble(
-        nn.Sequential(OrderedDict(conv=conv(in_channels, channels, 3))),
-        channels,
-        (layers,) * 3,
-        growth,
-        bottleneck,
-        compression,
-        dropout,
-        memory_efficient,
-        num_classes,
-        in_channels,
-        min_size=4,
-    )
+    growth = Growth(scaled(growth_rate, width), bottleneck, compression, dropout, memory_efficient)
+    channels = 2 * growth.growth_rate if bottleneck and compression < 1 else scaled(CIFAR_STEM, width)
+    stem = named(conv=conv(in_channels, channels, 3))
+    return assemble(stem, channels, (layers,) * 3, growth, num_classes, in_channels, min_size=4)
 
 
 IMAGENET_VARIANTS: dict[str, dict[str, Any]] = {
@@ -200,7 +176,7 @@ IMAGENET_VARIANTS: dict[str, dict[str, Any]] = {
     "densenet169": {"blocks": (6, 12, 32, 32)},
     "densenet201": {"blocks": (6, 12, 48, 32)},
     "densenet264": {"blocks": (6, 12, 64, 48)},
-    # Pleiss et al. 2017 print 32 layers in the second block, which gives other parameters than they print; 12 does
+    # Pleiss et al. 2017 print 32 layers in the second block; only 12 give the parameters that they print
     "densenet232_k48": {"blocks": (6, 12, 48, 48), "growth_rate": 48},
     "densenet264_k48": {"blocks": (6, 12, 64, 48), "growth_rate": 48},
 }
@@ -208,7 +184,10 @@ register_variants(densenet, IMAGENET_VARIANTS)
 
 CELLS = {"1": "first", "2": "second"}
 REFERENCE_NAMES: tuple[Rule, ...] = (
-    (r"\.(norm|conv)\.([12])\.", r".\1\2."),  # as torchvision's weight files, older than its code, still have it
+    (
+        r"\.(norm|conv)\.([12])\.",
+        r".\1\2.",
+    ),  # torchvision's weight files are older than its code and still have these names
     (r"^features\.conv0\.", "stem.conv."),
     (r"^features\.norm0\.", "stem.bn."),
     (r"^features\.norm5\.", "final.bn."),

@@ -1,4 +1,4 @@
-"""Networks of the user's own folder, registered like those of the suite."""
+"""Networks from the user's extension folder, registered like those of the suite."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -9,13 +9,13 @@ from replicate.paths import own_files
 
 
 def load_own_models() -> None:
-    """Import every file of models/ in the user's folder. Raises UserError for one that cannot be imported."""
+    """Import every file of models/ in the extension folder. Raises UserError for one that cannot be imported."""
     for name, path in own_files("models", ".py").items():
         load_file(f"replicate_own_models.{name}", path)
 
 
 def load_file(name: str, path: Path) -> None:
-    """Import `path` as the module `name`, under which pickles find its classes again."""
+    """Import `path` as the module `name`, so that pickles find its classes under that name."""
     spec = spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -5,25 +5,13 @@ normalisation, 3x3 kernels where table 1 has 5x5 (its known slip), a 2x2 last po
 adaptively; `googlenet_torchvision` is that network and takes its weights.
 """
 
-from collections import OrderedDict
 from functools import partial
 from typing import Literal, NamedTuple
 
 from torch import nn
 
-from replicate.models.layers.blocks import scaled
-from replicate.models.layers.inception_blocks import (
-    Builder,
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Stem,
-    Units,
-    check_choice,
-    make_pool,
-    named_stages,
-)
+from replicate.models.layers.blocks import Stem, named, relu, scaled
+from replicate.models.layers.inception_blocks import Builder, Conv, Fork, InceptionNet, Pool, Units, make_pool
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
@@ -72,7 +60,7 @@ def make_stem(units: Units, in_channels: int, stem: Stem, lrn: bool) -> nn.Seque
     small = stem == "small"
     first = units.conv(in_channels, Conv(64, 3) if small else Conv(64, 7, stride=2))
     second = units.chain(scaled(64, units.width), [Conv(64), Conv(192, 3)])
-    layers: OrderedDict[str, nn.Module] = OrderedDict(conv1=first)
+    layers: dict[str, nn.Module] = {"conv1": first}
     if not small:
         layers["pool1"] = make_pool(Pool("max", 2, "ceil"))
     if lrn:
@@ -82,7 +70,7 @@ def make_stem(units: Units, in_channels: int, stem: Stem, lrn: bool) -> nn.Seque
         layers["lrn2"] = local_response_norm()
     if not small:
         layers["pool2"] = make_pool(Pool("max", 2, "ceil"))
-    return nn.Sequential(layers)
+    return named(**layers)
 
 
 def local_response_norm() -> nn.LocalResponseNorm:
@@ -93,21 +81,19 @@ def local_response_norm() -> nn.LocalResponseNorm:
 def make_head(channels: int, units: Units, num_classes: int, pool: AuxiliaryPool, dropout: float) -> nn.Sequential:
     """Section 5: 5x5/3 average pool, 1x1 128, FC 1024, ReLU, dropout, FC.
 
-    The FC layer wants 4x4 maps, which the 5x5/3 pool gives on the 14x14 of a 224 pixel image; what it gives on
-    other sizes is averaged or repeated to 4x4. torchvision ("4x4") pools adaptively at once, from any size.
+    The FC layer reads 4x4 maps, which the 5x5/3 pool makes of the 14x14 maps of a 224 pixel image; from other sizes
+    its maps are averaged or repeated to 4x4. torchvision ("4x4") has the adaptive pool alone.
     """
     first = nn.AvgPool2d(5, stride=3) if pool == "5x5/3" else nn.Identity()
     hidden = scaled(1024, units.width)
-    return nn.Sequential(
-        OrderedDict(
-            pool=nn.Sequential(first, nn.AdaptiveAvgPool2d(4)),
-            reduce=units.conv(channels, Conv(128)),
-            flatten=nn.Flatten(),
-            fc1=nn.Linear(scaled(128, units.width) * 4 * 4, hidden),
-            relu=nn.ReLU(inplace=True),
-            dropout=nn.Dropout(dropout),
-            fc2=nn.Linear(hidden, num_classes),
-        )
+    return named(
+        pool=nn.Sequential(first, nn.AdaptiveAvgPool2d(4)),
+        reduce=units.conv(channels, Conv(128)),
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(scaled(128, units.width) * 4 * 4, hidden),
+        relu=relu(),
+        dropout=nn.Dropout(dropout),
+        fc2=nn.Linear(hidden, num_classes),
     )
 
 
@@ -136,24 +122,16 @@ def googlenet(
     """
     if not set(auxiliary_heads) <= set(HEADS):
         raise ValueError(f"auxiliary_heads are among {', '.join(HEADS)}, not {auxiliary_heads}")
-    check_choice("auxiliary_pool", auxiliary_pool, AuxiliaryPool)
-    check_choice("stem", stem, Stem)
     units = Units(width, batch_norm)
 
-    def stage(name: str) -> dict[str, Builder]:
-        rows = ROWS[name]
-        return {key: partial(units.build, step=module(row, reduced, large_kernel)) for key, row in rows.items()}
+    def stage(name: str, pool: int | None = None) -> dict[str, Builder]:
+        modules = {key: module(row, reduced, large_kernel) for key, row in ROWS[name].items()}
+        return units.builders({**({"pool": Pool("max", 2, "ceil", pool)} if pool else {}), **modules})
 
-    def pooled(name: str, kernel: int) -> dict[str, Builder]:
-        pool = Pool("max", 2, "ceil", kernel)
-        return {"pool": partial(units.build, step=pool), **stage(name)}
-
-    bottom = make_stem(units, in_channels, stem, lrn)
-    stages = {"3": stage("3"), "4": pooled("4", 3), "5": pooled("5", last_pool)}
     head = partial(make_head, units=units, num_classes=num_classes, pool=auxiliary_pool, dropout=auxiliary_dropout)
     return InceptionNet(
-        bottom,
-        named_stages(scaled(192, width), stages),
+        make_stem(units, in_channels, stem, lrn),
+        {"3": stage("3"), "4": stage("4", pool=3), "5": stage("5", pool=last_pool)},
         num_classes,
         in_channels,
         dropout,

@@ -6,7 +6,6 @@ a last 1x1 convolution; `inception_resnet_v2_paper` is the network of the figure
 channels where the sum with the shortcut needs the 1152 and 2144 that the reductions put out.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -14,22 +13,9 @@ from typing import Literal
 from torch import nn
 
 from replicate.models.inception_v4 import STEM, ReductionA, reduction_a
-from replicate.models.layers.blocks import Residual, Scale
-from replicate.models.layers.inception_blocks import (
-    Builder,
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Stem,
-    Step,
-    Units,
-    check_choice,
-    full_size,
-    named_stages,
-    numbered,
-    out_channels,
-)
+from replicate.models.layers import inception_blocks as parts
+from replicate.models.layers.blocks import Residual, Scale, Stem, named, relu
+from replicate.models.layers.inception_blocks import Builder, Conv, Fork, Pool, Units, numbered
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
@@ -41,7 +27,7 @@ ROW, COLUMN = (1, 7), (7, 1)
 class Figures:
     """One network of the paper: its stem, its three residual modules and the reductions between them."""
 
-    stem: list[Step]
+    stem: list[parts.Step]
     module_a: Fork
     reduction_a: Fork
     module_b: Fork
@@ -63,7 +49,7 @@ def reduction_b(second: int, third: int) -> Fork:
     )
 
 
-STEM_V1: list[Step] = [  # figure 14
+STEM_V1: list[parts.Step] = [  # figure 14
     Conv(32, 3, 2, valid=True),
     Conv(32, 3, valid=True),
     Conv(64, 3),
@@ -105,17 +91,17 @@ V2 = replace(
 VERSIONS = {"v1": V1, "v2_paper": V2_PAPER, "v2": V2}
 
 
-def residual(inputs: int, units: Units, fork: Fork, scale: float, relu: bool = True) -> Residual:
+def residual(inputs: int, units: Units, fork: Fork, scale: float, active: bool = True) -> Residual:
     """An Inception module, a linear 1x1 (with bias, without BN) back to `inputs` channels, scaled (3.3); sum; ReLU."""
     mixed = units.build(inputs, fork)
-    branch = OrderedDict(mixed=mixed, linear=nn.Conv2d(out_channels(mixed, inputs), inputs, 1), scale=Scale(scale))
-    return Residual(nn.Sequential(branch), nn.Identity(), nn.ReLU(inplace=True) if relu else None)
+    branch = named(mixed=mixed, linear=nn.Conv2d(parts.out_channels(mixed, inputs), inputs, 1), scale=Scale(scale))
+    return Residual(branch, nn.Identity(), relu() if active else None)
 
 
 def named_blocks(
     units: Units, version: Figures, blocks: tuple[int, int, int], scales: tuple[float, float, float]
 ) -> dict[str, dict[str, Builder]]:
-    """Stages A, B and C: the module that leads in (a reduction, or v2's first), then the residual blocks."""
+    """Stages A, B and C: a reduction (in stage A v2's first module), then the residual blocks."""
     leads = (version.first, version.reduction_a, version.reduction_b)
     modules = (version.module_a, version.module_b, version.module_c)
     stages: dict[str, dict[str, Builder]] = {}
@@ -124,7 +110,7 @@ def named_blocks(
         row += [partial(residual, units=units, fork=fork, scale=scale)] * times
         stages[name] = numbered(row)
     if version.bare_end:
-        last = partial(residual, units=units, fork=version.module_c, scale=1.0, relu=False)
+        last = partial(residual, units=units, fork=version.module_c, scale=1.0, active=False)
         stages["C"][str(blocks[2])] = last
     return stages
 
@@ -139,24 +125,24 @@ def inception_resnet(
     width: float = 1.0,
     num_classes: int = 1000,
     in_channels: int = 3,
-) -> InceptionNet:
-    """Figure 15. `blocks` counts the residual modules A, B and C; None takes the version's own.
+) -> parts.InceptionNet:
+    """Figure 15. `blocks` counts the residual modules A, B and C; None takes the counts of the version.
 
     `scales` are the constants on the residual branches of A, B and C: the released v2's, within the 0.1 to 0.3 that
     section 3.3 recommends; (1, 1, 1) is no scaling. Minimum input 75 pixels, with the small stem 7.
     """
-    check_choice("version", version, Version)
-    check_choice("stem", stem, Stem)
     units, figures = Units(width), VERSIONS[version]
     blocks = blocks if blocks is not None else figures.blocks
     if len(blocks) != 3 or min(blocks) < 1:
         raise ValueError(f"blocks is three counts of at least 1, not {blocks}")
-    bottom = units.chain(in_channels, figures.stem if stem == "imagenet" else full_size(figures.stem))
-    stages = named_stages(out_channels(bottom, in_channels), named_blocks(units, figures, blocks, scales))
-    final = units.chain(
-        out_channels(nn.Sequential(bottom, stages), in_channels), [figures.last] if figures.last else []
+    return parts.InceptionNet(
+        units.stem(in_channels, figures.stem, stem),
+        named_blocks(units, figures, blocks, scales),
+        num_classes,
+        in_channels,
+        dropout,
+        final=partial(units.chain, steps=[figures.last] if figures.last else []),
     )
-    return InceptionNet(bottom, stages, num_classes, in_channels, dropout, final)
 
 
 register_variants(

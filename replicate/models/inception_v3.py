@@ -7,34 +7,21 @@ the grid reduction and four. `port="keras2016"` is the first Keras port (by the 
 parameters table 3 of the Xception paper prints.
 """
 
-from collections import OrderedDict
 from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 from torch import nn
 
-from replicate.models.layers.blocks import scaled
-from replicate.models.layers.inception_blocks import (
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Stem,
-    Step,
-    Units,
-    check_choice,
-    full_size,
-    named_stages,
-    out_channels,
-)
+from replicate.models.layers.blocks import Stem, named, scaled
+from replicate.models.layers.inception_blocks import Conv, Fork, InceptionNet, Pool, Step, Units
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
 Auxiliary = Literal["none", "plain", "bn"]
 Port = Literal["tf", "keras2016"]
 
-AVERAGE = Pool("avg", count_padding=True)  # as torchvision; TensorFlow leaves the padded zeros out
+AVERAGE = Pool("avg", count_padding=True)  # as torchvision; TensorFlow does not count the padded zeros
 
 
 def module_35(projection: int) -> Fork:
@@ -73,7 +60,7 @@ def reduction_17(factorised: bool, pool: Pool) -> Fork:
 
 
 def module_8() -> Fork:
-    """8x8 (figure 7): the 1x3 and the 3x1 stand side by side, which widens the output."""
+    """8x8 (figure 7): the 1x3 and the 3x1 read the same maps, which widens the output."""
     split = Fork([Conv(384, (1, 3))], [Conv(384, (3, 1))])
     return Fork(
         [Conv(320)],
@@ -111,19 +98,17 @@ def figures(factorised: bool, port: Port) -> dict[str, dict[str, Fork]]:
 def make_head(channels: int, units: Units, num_classes: int, kind: Auxiliary, stem: Stem) -> nn.Sequential:
     """Figure 8: 5x5/3 average pool, 1x1 128, fully connected 768 (a 5x5 convolution on 5x5 maps), fully connected.
 
-    kind="bn" also normalises the first fully connected layer. Small images, whose maps a 5x5/3 window does not
-    fit, are pooled to the same 5x5.
+    kind="bn" also normalises the first fully connected layer. The maps of small images are too small for a 5x5/3
+    window; they are pooled to the same 5x5.
     """
     full = units if kind == "bn" else replace(units, batch_norm=False)
-    return nn.Sequential(
-        OrderedDict(
-            pool=nn.AvgPool2d(5, stride=3) if stem == "imagenet" else nn.AdaptiveAvgPool2d(5),
-            conv0=units.conv(channels, Conv(128)),
-            conv1=full.conv(scaled(128, units.width), Conv(768, 5, valid=True)),
-            average=nn.AdaptiveAvgPool2d(1),
-            flatten=nn.Flatten(),
-            fc=nn.Linear(scaled(768, units.width), num_classes),
-        )
+    return named(
+        pool=nn.AvgPool2d(5, stride=3) if stem == "imagenet" else nn.AdaptiveAvgPool2d(5),
+        conv0=units.conv(channels, Conv(128)),
+        conv1=full.conv(scaled(128, units.width), Conv(768, 5, valid=True)),
+        average=nn.AdaptiveAvgPool2d(1),
+        flatten=nn.Flatten(),
+        fc=nn.Linear(scaled(768, units.width), num_classes),
     )
 
 
@@ -157,23 +142,15 @@ def inception_v3(
     factorised_modules=False has whole 7x7 kernels at 17x17; auxiliary="plain" is the head before the row
     "BN-auxiliary". The weight of the auxiliary loss is that of the released training code, the paper gives none.
     first_stride and first_pool are what table 2 changes for inputs of 151 and 79 pixels; the small stem has neither.
-    Minimum input 299 pixels (75 without head, which only then has a map to stand on), with the small stem 7.
+    Minimum input 299 pixels (75 without the head, which needs the larger maps), with the small stem 7.
     """
-    check_choice("auxiliary", auxiliary, Auxiliary)
-    check_choice("port", port, Port)
-    check_choice("stem", stem, Stem)
     keras = port == "keras2016"
     units = Units(width, bias=keras, activation_first=keras)
     steps = stem_steps(factorised_stem, first_stride, first_pool)
-    bottom = units.chain(in_channels, steps if stem == "imagenet" else full_size(steps))
-    stages = {
-        stage: {name: partial(units.build, step=fork) for name, fork in forks.items()}
-        for stage, forks in figures(factorised_modules, port).items()
-    }
     head = partial(make_head, units=units, num_classes=num_classes, kind=auxiliary, stem=stem)
     return InceptionNet(
-        bottom,
-        named_stages(out_channels(bottom, in_channels), stages),
+        units.stem(in_channels, steps, stem),
+        {stage: units.builders(forks) for stage, forks in figures(factorised_modules, port).items()},
         num_classes,
         in_channels,
         dropout,

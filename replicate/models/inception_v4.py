@@ -4,31 +4,17 @@ Where paper and well-known code differ: figure 5 (17x17 module) prints 1x7 twice
 file, has a 1x7 and a 7x1.
 """
 
-from functools import partial
 from typing import NamedTuple
 
-from replicate.models.layers.inception_blocks import (
-    Builder,
-    Conv,
-    Fork,
-    InceptionNet,
-    Pool,
-    Stem,
-    Step,
-    Units,
-    check_choice,
-    full_size,
-    named_stages,
-    numbered,
-    out_channels,
-)
+from replicate.models.layers.blocks import Stem
+from replicate.models.layers.inception_blocks import Builder, Conv, Fork, InceptionNet, Pool, Step, Units, numbered
 from replicate.models.registry import register
 from replicate.models.weights import Rule, register_reference
 
 AVERAGE = Pool("avg")
 ROW, COLUMN = (1, 7), (7, 1)
 
-STEM: list[Step] = [  # figure 3, also of Inception-ResNet-v2 in the paper
+STEM: list[Step] = [  # figure 3; the paper's Inception-ResNet-v2 has it too
     Conv(32, 3, 2, valid=True),
     Conv(32, 3, valid=True),
     Conv(64, 3),
@@ -95,26 +81,21 @@ def inception_v4(
     in_channels: int = 3,
 ) -> InceptionNet:
     """Figure 9. `blocks` counts the modules A, B and C. Minimum input 75 pixels, with the small stem 7."""
-    check_choice("stem", stem, Stem)
     units = Units(width)
-    bottom = units.chain(in_channels, STEM if stem == "imagenet" else full_size(STEM))
 
-    def repeat(fork: Fork, times: int, reduction: Fork | None = None) -> dict[str, Builder]:
-        forks = [*([reduction] if reduction else []), *[fork] * times]
-        return numbered([partial(units.build, step=fork) for fork in forks])
+    def repeat(*forks: Fork) -> dict[str, Builder]:
+        return units.builders(numbered(forks))
 
     stages = {
-        "A": repeat(MODULE_A, blocks[0]),
-        "B": repeat(MODULE_B, blocks[1], reduction_a(ReductionA(192, 224, 256, 384))),
-        "C": repeat(MODULE_C, blocks[2], REDUCTION_B),
+        "A": repeat(*[MODULE_A] * blocks[0]),
+        "B": repeat(reduction_a(ReductionA(192, 224, 256, 384)), *[MODULE_B] * blocks[1]),
+        "C": repeat(REDUCTION_B, *[MODULE_C] * blocks[2]),
     }
-    return InceptionNet(
-        bottom, named_stages(out_channels(bottom, in_channels), stages), num_classes, in_channels, dropout
-    )
+    return InceptionNet(units.stem(in_channels, STEM, stem), stages, num_classes, in_channels, dropout)
 
 
 def _timm_block(index: int) -> str:
-    """timm numbers stem and modules through: 0-5 stem, 6-9 A, 10-17 reduction and B, 18-21 reduction and C."""
+    """timm counts stem and modules in one row: 0-5 stem, 6-9 A, 10-17 reduction and B, 18-21 reduction and C."""
     for first, place in ((18, "stages.C"), (10, "stages.B"), (6, "stages.A")):
         if index >= first:
             return f"{place}.{index - first}"

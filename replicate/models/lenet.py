@@ -6,7 +6,6 @@ codes. Today's LeNet-5 pools without weights, connects C3 fully and ends in a li
 parameters that follow from the layer table of the source document "Classic convolutional neural networks".
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from random import Random
 from typing import Literal
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import check_images, scaled
+from replicate.models.layers.blocks import check_images, named, scaled
 from replicate.models.registry import register, register_variants
 
 Subsampling = Literal["trainable", "average", "max"]
@@ -73,7 +72,7 @@ class Subsample(nn.Module):
 class PartialConv2d(nn.Module):
     """A convolution whose output map o reads the input maps `table[o]` only: one kernel per entry, one bias per map.
 
-    Each kernel is run on its own and the results are summed by output map, so that a count of the operations finds the
+    Each kernel runs separately and the results are summed by output map, so that a count of the operations finds the
     paper's connections: 60 kernels of 25 weights for C3. (One dense convolution with zeros trains three times faster.)
     `weight` has the shape (entries of the table, 1, kernel, kernel).
     """
@@ -84,7 +83,7 @@ class PartialConv2d(nn.Module):
     def __init__(self, table: Sequence[Sequence[int]], kernel: int) -> None:
         super().__init__()
         if not all(table):
-            raise ValueError("a map of the connection table reads nothing; give the layer before more maps")
+            raise ValueError("a map of the connection table reads nothing: the layer before needs more maps")
         fan_in = torch.tensor([len(row) * kernel**2 for row in table for _ in row])
         self.weight = nn.Parameter(torch.empty(len(fan_in), 1, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(len(table)))
@@ -125,7 +124,7 @@ def class_codes(num_classes: int) -> Tensor:
 
 
 def scaled_table(inputs: int, outputs: int) -> list[list[int]]:
-    """Table I for `inputs` maps of S2 and `outputs` of C3: each of its 6 rows and 16 columns stands for a share."""
+    """Table I stretched to `inputs` maps of S2 and `outputs` maps of C3, in place of its 6 rows and 16 columns."""
     rows = [TABLE_I[target * len(TABLE_I) // outputs] for target in range(outputs)]
     return [[source for source in range(inputs) if source * MAPS[0] // inputs in row] for row in rows]
 
@@ -134,7 +133,7 @@ class LeNet5(nn.Module):
     """Layers by the paper's names: `features` has c1, s2, c3, s4, c5, `classifier` f6 and output.
 
     Input (batch, in_channels, height, width), output logits (batch, num_classes). Larger images than 32x32 give C5
-    maps of more than one pixel (section II.B), which are averaged.
+    maps of more than one pixel (section II.B); their mean is taken.
     """
 
     def __init__(
@@ -142,8 +141,8 @@ class LeNet5(nn.Module):
     ) -> None:
         super().__init__()
         self.in_channels, self.min_size = in_channels, min_size
-        self.features = nn.Sequential(OrderedDict(features))
-        self.classifier = nn.Sequential(OrderedDict(classifier))
+        self.features = named(**features)
+        self.classifier = named(**classifier)
 
     def forward(self, images: Tensor) -> Tensor:
         check_images(images, self.in_channels, self.min_size)
@@ -152,31 +151,23 @@ class LeNet5(nn.Module):
 
 def make_squash(name: Squash) -> nn.Module:
     """The paper's squashing function or a ReLU."""
-    if name not in ("scaled_tanh", "relu"):
-        raise ValueError(f"activation is scaled_tanh or relu, not {name!r}")
     return ScaledTanh() if name == "scaled_tanh" else nn.ReLU()
 
 
 def make_subsampling(kind: Subsampling, maps: int, activation: Squash) -> nn.Module:
     """S2 or S4. Only the trainable form is squashed: pooling without weights follows a squashed layer already."""
     if kind == "trainable":
-        return nn.Sequential(OrderedDict(sum=Subsample(maps), squash=make_squash(activation)))
-    if kind not in ("average", "max"):
-        raise ValueError(f"subsampling is trainable, average or max, not {kind!r}")
+        return named(sum=Subsample(maps), squash=make_squash(activation))
     return nn.AvgPool2d(2) if kind == "average" else nn.MaxPool2d(2)
 
 
 def make_c3(kind: Connections, inputs: int, outputs: int) -> nn.Module:
     """The third layer, partial (table I) or full."""
-    if kind not in ("partial", "full"):
-        raise ValueError(f"connections is partial or full, not {kind!r}")
     return nn.Conv2d(inputs, outputs, 5) if kind == "full" else PartialConv2d(scaled_table(inputs, outputs), 5)
 
 
 def make_output(head: Head, num_classes: int, trainable_codes: bool) -> nn.Module:
     """The output layer on the 84 units of F6."""
-    if head not in ("rbf", "softmax"):
-        raise ValueError(f"head is rbf or softmax, not {head!r}")
     return nn.Linear(CODE, num_classes) if head == "softmax" else RadialBasis(class_codes(num_classes), trainable_codes)
 
 
@@ -192,7 +183,7 @@ def lenet5(
     num_classes: int = 10,
     in_channels: int = 1,
 ) -> LeNet5:
-    """The network of figure 2, for images of 32 pixels; with `padding` 2 around C1, for the 28 of MNIST.
+    """The network of figure 2, for images of 32 pixels; `padding` 2 around C1 suits the 28 pixels of MNIST.
 
     `width` scales C1, C3 and C5; F6 keeps the 84 pixels of a code. Minimum input 32 - 2 padding pixels.
     """

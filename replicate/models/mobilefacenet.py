@@ -1,12 +1,11 @@
 """MobileFaceNet of Chen et al. 2018, "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification".
 
-Its global depthwise convolution stands here for the source document "CNN convolution and channels", section 2.3: as
-many groups as channels and a kernel as large as the map, so that every place has a weight of its own where global
-average pooling gives all the same. The paper trains the 128 embeddings with a margin loss over identities; here a
-linear classifier follows them.
+Its global depthwise convolution is the subject of section 2.3 of the source document "CNN convolution and channels":
+as many groups as channels and a kernel as large as the map, so that every place has its own weight, where global
+average pooling gives all places the same. The paper trains the 128 embeddings with a margin loss over identities;
+here a linear classifier follows them.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from math import ceil, prod
 from typing import Literal
@@ -14,8 +13,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from replicate.errors import UserError
-from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, conv_bn, scaled
-from replicate.models.mobilenet_v1 import Stem, stem_strides
+from replicate.models.layers.blocks import Classifier, Stem, bn, conv_bn, named, scaled
 from replicate.models.mobilenet_v2 import Shape, inverted_residual
 from replicate.models.registry import register
 
@@ -23,7 +21,7 @@ Head = Literal["global_depthwise", "average"]
 
 STEM_WIDTH, HEAD_WIDTH, EMBEDDING = 64, 512, 128
 ROWS = ((2, 64, 5), (4, 128, 1), (2, 128, 6), (4, 128, 1), (2, 128, 2))  # table 1: expansion t, width c, repeats n
-STRIDES = {"imagenet": (2, 2, 2, 1, 2, 1), "small": (1, 1, 2, 1, 2, 1)}  # of the first convolution and of each row
+STRIDES = {"imagenet": (2, 2, 2, 1, 2, 1), "small": (1, 1, 2, 1, 2, 1)}  # for the first convolution and each row
 
 
 class GlobalDepthwise(nn.Conv2d):
@@ -64,15 +62,11 @@ def make_stages(width: float, strides: Sequence[int]) -> nn.Sequential:
 
 def make_head(head: Head, in_channels: int, channels: int, side: int, embedding: int) -> nn.Sequential:
     """1x1 convolution, the global head over maps of `side` pixels, and the linear 1x1 convolution to the embedding."""
-    if head not in ("global_depthwise", "average"):
-        raise ValueError(f"head is global_depthwise or average, not {head!r}")
-    pool = [("conv", GlobalDepthwise(channels, side)), ("bn", nn.BatchNorm2d(channels, momentum=BN_MOMENTUM))]
-    return nn.Sequential(
-        OrderedDict(
-            expand=conv_bn_prelu(in_channels, channels, 1),
-            pool=nn.Sequential(OrderedDict(pool)) if head == "global_depthwise" else nn.AdaptiveAvgPool2d(1),
-            embedding=conv_bn(channels, embedding, 1),
-        )
+    pool = named(conv=GlobalDepthwise(channels, side), bn=bn(channels))
+    return named(
+        expand=conv_bn_prelu(in_channels, channels, 1),
+        pool=pool if head == "global_depthwise" else nn.AdaptiveAvgPool2d(1),
+        embedding=conv_bn(channels, embedding, 1),
     )
 
 
@@ -87,20 +81,17 @@ def mobilefacenet(
 ) -> Classifier:
     """The network of table 1, with its global depthwise convolution or with average pooling in its place.
 
-    `image_size` (pixels) fixes the kernel of the global depthwise head, which takes images of its maps' size only:
-    at 112 pixels maps of 7x7, and so 97 to 112 pixels. The small stem does without the first two strides, which
-    gives maps of 7x7 at 28 pixels. With average pooling the minimum is 16 pixels (4 with the small stem).
+    `image_size` (pixels) fixes the kernel of the global depthwise head, which reads maps of one size only: 112 pixels
+    give maps of 7x7, as all images of 97 to 112 pixels do. The small stem leaves out the first two strides, so that
+    28 pixels give maps of 7x7. With average pooling the minimum is 16 pixels (4 with the small stem).
     """
-    strides, base = stem_strides(STRIDES, stem), scaled(STEM_WIDTH, width)
+    strides, base = STRIDES[stem], scaled(STEM_WIDTH, width)
     stages = make_stages(width, strides[1:])
     reduction, embedding = prod(strides), scaled(EMBEDDING, width)
     side = ceil(image_size / reduction)  # padded convolutions round odd sides up
     last = make_head(head, scaled(ROWS[-1][1], width), scaled(HEAD_WIDTH, width), side, embedding)
-    start = nn.Sequential(
-        OrderedDict(
-            conv=conv_bn_prelu(in_channels, base, 3, strides[0]),
-            depthwise=conv_bn_prelu(base, base, 3, groups=base),
-        )
+    start = named(
+        conv=conv_bn_prelu(in_channels, base, 3, strides[0]), depthwise=conv_bn_prelu(base, base, 3, groups=base)
     )
     smallest = reduction * (side - 1) + 1 if head == "global_depthwise" else reduction
     return Classifier(start, stages, embedding, num_classes, in_channels, smallest, last)

@@ -5,8 +5,6 @@ ReLU6 (`activation`); table 1 prints stride 2 for the last depthwise layer but k
 stride is 1 here as in every implementation.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from math import prod
@@ -15,68 +13,56 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import BN_MOMENTUM, BlockBuilder, Classifier, conv, scaled
+from replicate.models.layers.blocks import (
+    Classifier,
+    MakeActivation,
+    Stem,
+    bn,
+    conv,
+    conv_bn_relu,
+    make_stages,
+    named,
+    relu,
+    relu6,
+    scaled,
+)
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
 Convolution = Literal["separable", "full"]
 Activation = Literal["relu", "relu6"]
-Stem = Literal["imagenet", "small"]
-MakeActivation = Callable[[], nn.Module]
 Plan = tuple[tuple[int, ...], ...]
 
+ACTIVATIONS: dict[str, MakeActivation] = {"relu": relu, "relu6": relu6}
 STEM_WIDTH = 32
 # Output widths of the blocks (table 1), a stage for each size of map.
 STAGES: Plan = ((64,), (128, 128), (256, 256), (512,) * 6, (1024, 1024))
 SHALLOW_STAGES: Plan = (*STAGES[:3], (512,), STAGES[4])  # without the five repeated 14x14x512 blocks (table 5)
-STRIDES = {"imagenet": (2, 1, 2, 2, 2, 2), "small": (1, 1, 1, 2, 2, 2)}  # of the first convolution and of each stage
-
-
-def make_activation(name: Activation) -> MakeActivation:
-    """The constructor of the non-linearity called `name`, working in place. Raises ValueError for another name."""
-    if name not in ("relu", "relu6"):
-        raise ValueError(f"activation is relu or relu6, not {name!r}")
-    kind = nn.ReLU if name == "relu" else nn.ReLU6
-    return lambda: kind(inplace=True)
-
-
-def stem_strides(strides: Mapping[str, tuple[int, ...]], stem: str) -> tuple[int, ...]:
-    """The strides along the network that belong to `stem`. Raises ValueError for a stem that is not there."""
-    if stem not in strides:
-        raise ValueError(f"stem is {' or '.join(strides)}, not {stem!r}")
-    return strides[stem]
+STRIDES = {"imagenet": (2, 1, 2, 2, 2, 2), "small": (1, 1, 1, 2, 2, 2)}  # for the first convolution and each stage
 
 
 def separable_block(in_channels: int, out_channels: int, stride: int, activation: MakeActivation) -> nn.Sequential:
     """Depthwise 3x3 and pointwise 1x1 convolution, BN and ReLU after each (figure 3, right)."""
-    return nn.Sequential(
-        OrderedDict(
-            depthwise=conv(in_channels, in_channels, 3, stride, groups=in_channels),
-            bn1=nn.BatchNorm2d(in_channels, momentum=BN_MOMENTUM),
-            relu1=activation(),
-            pointwise=conv(in_channels, out_channels, 1),
-            bn2=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-            relu2=activation(),
-        )
+    return named(
+        depthwise=conv(in_channels, in_channels, 3, stride, groups=in_channels),
+        bn1=bn(in_channels),
+        relu1=activation(),
+        pointwise=conv(in_channels, out_channels, 1),
+        bn2=bn(out_channels),
+        relu2=activation(),
     )
 
 
 def full_block(in_channels: int, out_channels: int, stride: int, activation: MakeActivation) -> nn.Sequential:
     """One full 3x3 convolution, BN and ReLU: the block of the "Conv MobileNet" (figure 3, left; table 4)."""
-    return nn.Sequential(
-        OrderedDict(
-            conv=conv(in_channels, out_channels, 3, stride),
-            bn=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-            relu=activation(),
-        )
-    )
+    return conv_bn_relu(in_channels, out_channels, 3, stride, activation=activation)
 
 
 class Shrink(nn.Module):
     """Bilinear reduction of the images to `resolution` times their sides, the resolution multiplier rho (section 3.4).
 
-    The paper sets rho by the input resolution; shrinking inside the network gives the same network the same images
-    and keeps rho an option of the model.
+    The paper sets rho by the input resolution. Shrinking inside the network shows it the same images, and rho is an
+    option of the model.
     """
 
     def __init__(self, resolution: float) -> None:
@@ -105,26 +91,8 @@ def make_stem(
     in_channels: int, out_channels: int, stride: int, activation: MakeActivation, shrink: Shrink
 ) -> nn.Sequential:
     """Shrinking by rho, then a full 3x3 convolution, BN and ReLU (table 1, first row)."""
-    return nn.Sequential(
-        OrderedDict(
-            shrink=shrink,
-            conv=conv(in_channels, out_channels, 3, stride),
-            bn=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-            relu=activation(),
-        )
-    )
-
-
-def make_stages(build: BlockBuilder, plan: Plan, strides: Sequence[int], in_channels: int) -> nn.Sequential:
-    """A stage for each entry of `plan` (the widths of its blocks); its first block takes the stride."""
-    stages = []
-    for widths, stride in zip(plan, strides, strict=True):
-        blocks = []
-        for index, channels in enumerate(widths):
-            blocks.append(build(in_channels, channels, stride if index == 0 else 1))
-            in_channels = channels
-        stages.append(nn.Sequential(*blocks))
-    return nn.Sequential(*stages)
+    layers = conv_bn_relu(in_channels, out_channels, 3, stride, activation=activation)
+    return named(shrink=shrink, **dict(layers.named_children()))
 
 
 @register
@@ -141,17 +109,15 @@ def mobilenet_v1(
     """The network of table 1; `width` is the paper's alpha and `resolution` its rho.
 
     convolution="full" replaces each separable block by one 3x3 convolution; `shallow` leaves out the five repeated
-    blocks. The small stem does without the first two strides. Minimum input 32 pixels at rho 1 (8 with the small stem).
+    blocks. The small stem leaves out the first two strides. Minimum input 32 pixels at rho 1 (8 with the small stem).
     """
-    if convolution not in ("separable", "full"):
-        raise ValueError(f"convolution is separable or full, not {convolution!r}")
-    relu, shrink, strides = make_activation(activation), Shrink(resolution), stem_strides(STRIDES, stem)
+    make_activation, shrink, strides = ACTIVATIONS[activation], Shrink(resolution), STRIDES[stem]
     block = separable_block if convolution == "separable" else full_block
     plan = tuple(tuple(scaled(channels, width) for channels in row) for row in (SHALLOW_STAGES if shallow else STAGES))
     base = scaled(STEM_WIDTH, width)
     return Classifier(
-        make_stem(in_channels, base, strides[0], relu, shrink),
-        make_stages(partial(block, activation=relu), plan, strides[1:], base),
+        make_stem(in_channels, base, strides[0], make_activation, shrink),
+        make_stages(partial(block, activation=make_activation), plan, strides[1:], base),
         plan[-1][-1],
         num_classes,
         in_channels,

@@ -7,16 +7,15 @@ as many shortcuts as the network of the paper, and the same parameters.
 """
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Literal
 
 from torch import nn
 
-from replicate.models.layers.blocks import Classifier, Residual, conv_bn
-from replicate.models.mobilenet_v1 import Stem, stem_strides
+from replicate.models.layers.blocks import Classifier, Residual, Stem, conv_bn, conv_bn_relu, named, relu6
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
@@ -26,7 +25,7 @@ ActiveConv = Callable[..., nn.Sequential]
 
 STEM_WIDTH, HEAD_WIDTH = 32, 1280
 ROWS = ((16, 1), (24, 2), (32, 3), (64, 4), (96, 3), (160, 3), (320, 1))  # table 2: output width c, repeats n
-# Of the first convolution and of the first block of each row.
+# The strides of the first convolution and of the first block of each row.
 STRIDES = {"imagenet": (2, 1, 2, 2, 2, 1, 2, 1), "small": (1, 1, 1, 2, 2, 1, 2, 1)}
 DIVISOR = 8  # the released code rounds every width to a multiple of 8
 
@@ -65,11 +64,7 @@ def table_2(width: float, expansion: int, strides: Sequence[int]) -> list[list[S
     return rows
 
 
-def conv_bn_relu6(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution, BN, ReLU6. Submodules: conv, bn, relu."""
-    layers = conv_bn(in_channels, out_channels, kernel, stride, groups)
-    layers.add_module("relu", nn.ReLU6(inplace=True))
-    return layers
+conv_bn_relu6 = partial(conv_bn_relu, activation=relu6)
 
 
 def filter_and_project(shape: Shape, linear: bool, active: ActiveConv = conv_bn_relu6) -> dict[str, nn.Module]:
@@ -86,21 +81,20 @@ def inverted_residual(shape: Shape, linear: bool, shortcut: bool, active: Active
 
     `active` builds a convolution with BN and activation.
     """
-    layers = OrderedDict(filter_and_project(shape, linear, active))
+    layers = filter_and_project(shape, linear, active)
     if shape.inner != shape.in_channels:
-        layers["expand"] = active(shape.in_channels, shape.inner, 1)
-        layers.move_to_end("expand", last=False)
-    return Residual(nn.Sequential(layers), nn.Identity() if shortcut and shape.unchanged else None)
+        layers = {"expand": active(shape.in_channels, shape.inner, 1), **layers}
+    return Residual(named(**layers), nn.Identity() if shortcut and shape.unchanged else None)
 
 
 def expansion_unit(shape: Shape, following: Shape | None, linear: bool) -> Residual:
     """From the expanded maps of a block to those of the `following` one; the shortcut joins the wide ends."""
-    layers = OrderedDict(filter_and_project(shape, linear))
+    layers = filter_and_project(shape, linear)
     if following is None:
-        return Residual(nn.Sequential(layers))
+        return Residual(named(**layers))
     layers["expand"] = conv_bn(following.in_channels, following.inner, 1)
     fits = shape.unchanged and shape.inner == following.inner
-    return Residual(nn.Sequential(layers), nn.Identity() if fits else None, nn.ReLU6(inplace=True))
+    return Residual(named(**layers), nn.Identity() if fits else None, relu6())
 
 
 def make_row(row: list[Shape], following: Shape | None, linear: bool, shortcut: Shortcut) -> nn.Sequential:
@@ -135,13 +129,11 @@ def mobilenet_v2(
 
     linear=False puts a ReLU6 behind each projection (figure 6a); `shortcut` joins bottlenecks, expansions, or nothing
     (figure 6b). The 1280 maps of the last convolution shrink with a width under 1 only if `scale_last` (section 6.1).
-    The small stem does without the first two strides. Minimum input 32 pixels (8 with the small stem).
+    The small stem leaves out the first two strides. Minimum input 32 pixels (8 with the small stem).
     """
-    if shortcut not in ("bottleneck", "expansion", "none"):
-        raise ValueError(f"shortcut is bottleneck, expansion or none, not {shortcut!r}")
     if expansion < (least := 2 if shortcut == "expansion" else 1):
         raise ValueError(f"expansion is at least {least} with shortcut {shortcut!r}, not {expansion}")
-    strides = stem_strides(STRIDES, stem)
+    strides = STRIDES[stem]
     rows = table_2(width, expansion, strides[1:])
     followers = [*(row[0] for row in rows[1:]), None]
     stages = (make_row(row, after, linear, shortcut) for row, after in zip(rows, followers, strict=True))
@@ -162,7 +154,7 @@ register_variants(mobilenet_v2, {name: {"width": width} for name, width in TIMM_
 
 
 def torchvision_block(match: re.Match[str]) -> str:
-    """torchvision numbers the blocks in one row behind the stem: features.5 is block 1 of stage 2."""
+    """torchvision counts the blocks of all stages in one row after the stem: features.5 is block 1 of stage 2."""
     block = int(match[1]) - 1
     for stage, (_, repeats) in enumerate(ROWS):
         if block < repeats:
@@ -187,7 +179,7 @@ def timm_layer(match: re.Match[str]) -> str:
 TORCHVISION_NAMES: tuple[Rule, ...] = (
     (r"^features\.0\.", "stem."),
     (r"^features\.(\d+)\.(?:conv\.)?", torchvision_block),
-    (r"^(stages\.0\.0\.branch)\.([012])\.", lambda match: f"{match[1]}.{int(match[2]) + 1}."),  # it does not expand
+    (r"^(stages\.0\.0\.branch)\.([012])\.", lambda match: f"{match[1]}.{int(match[2]) + 1}."),  # no expansion
     (r"\.branch\.0\.", ".branch.expand."),
     (r"\.branch\.1\.", ".branch.depthwise."),
     (r"\.branch\.2\.", ".branch.project.0."),

@@ -9,39 +9,34 @@ Where paper and well-known code differ: the paper pools by the maximum after eve
 released CIFAR model averages the second time (`second_pool`). Both round the number of windows up, as Caffe does.
 """
 
-from collections import OrderedDict
 from typing import Literal
 
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import check_images, scaled
+from replicate.models.layers.blocks import check_images, named, relu, scaled
 from replicate.models.registry import register
 
 Pool = Literal["max", "average"]
 
 
 def mlpconv(in_channels: int, kernels: tuple[int, int, int], size: int, stride: int = 1, padding: int = 0) -> nn.Module:
-    """A convolution of `size` pixels and two 1x1 convolutions, with `kernels` kernels; cccp names them in Caffe.
+    """A convolution of `size` pixels and two 1x1 convolutions (Caffe calls those cccp), with `kernels` kernels.
 
     Submodules: conv, relu1, cccp1, relu2, cccp2, relu3.
     """
     first, second, third = kernels
-    return nn.Sequential(
-        OrderedDict(
-            conv=nn.Conv2d(in_channels, first, size, stride, padding),
-            relu1=nn.ReLU(inplace=True),
-            cccp1=nn.Conv2d(first, second, 1),
-            relu2=nn.ReLU(inplace=True),
-            cccp2=nn.Conv2d(second, third, 1),
-            relu3=nn.ReLU(inplace=True),
-        )
+    return named(
+        conv=nn.Conv2d(in_channels, first, size, stride, padding),
+        relu1=relu(),
+        cccp1=nn.Conv2d(first, second, 1),
+        relu2=relu(),
+        cccp2=nn.Conv2d(second, third, 1),
+        relu3=relu(),
     )
 
 
 def make_pool(kind: Pool) -> nn.Module:
     """3x3 windows every 2 pixels; the side is halved, rounded down."""
-    if kind not in ("max", "average"):
-        raise ValueError(f"second_pool is max or average, not {kind!r}")
     return (nn.MaxPool2d if kind == "max" else nn.AvgPool2d)(3, stride=2, ceil_mode=True)
 
 
@@ -54,7 +49,7 @@ class NIN(nn.Module):
     def __init__(self, features: dict[str, nn.Module], in_channels: int, min_size: int) -> None:
         super().__init__()
         self.in_channels, self.min_size = in_channels, min_size
-        self.features = nn.Sequential(OrderedDict(features))
+        self.features = named(**features)
 
     def forward(self, images: Tensor) -> Tensor:
         check_images(images, self.in_channels, self.min_size)

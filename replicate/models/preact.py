@@ -6,7 +6,6 @@ projection, and timm's stem pools the bare convolution. All code leaves projecti
 The stride of a bottleneck sits in its first 1x1 in resnet-1k-layers (CIFAR), in its 3x3 in fb.resnet.torch (ImageNet).
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import chain, repeat
@@ -14,16 +13,17 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import BN_MOMENTUM, BlockBuilder, Classifier, Residual, conv, scaled
+from replicate.models.layers.blocks import BlockBuilder, Classifier, Residual, Stem, bn, conv, named, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.resnet import (
     BASIC_LAYERS,
     BOTTLENECK_LAYERS,
     EXPANSION,
     Shortcut,
-    Stem,
     StrideIn,
     assemble,
+    basic_convolutions,
+    bottleneck_convolutions,
     cifar_blocks,
     make_shortcut,
 )
@@ -38,7 +38,7 @@ Weights = Callable[[int, int, int], list[nn.Conv2d]]
 Layers = list[tuple[str, nn.Module]]
 
 POST_ACTIVATION = ("conv", "bn", "relu")
-CELLS: dict[Order, tuple[str, ...]] = {  # what stands around each convolution (figure 4)
+CELLS: dict[Order, tuple[str, ...]] = {  # a convolution and what stands around it (figure 4)
     "original": POST_ACTIVATION,
     "bn_after_add": POST_ACTIVATION,
     "relu_before_add": POST_ACTIVATION,
@@ -48,21 +48,9 @@ CELLS: dict[Order, tuple[str, ...]] = {  # what stands around each convolution (
 AFTER_ADDITION: dict[Order, int] = {"original": 1, "bn_after_add": 2}  # how many last layers follow the sum
 
 
-def single_weights(in_channels: int, out_channels: int, stride: int) -> list[nn.Conv2d]:
+def single_convolution(in_channels: int, out_channels: int, stride: int) -> list[nn.Conv2d]:
     """One 3x3 convolution: the one-layer skips of table 3."""
     return [conv(in_channels, out_channels, 3, stride)]
-
-
-def basic_weights(in_channels: int, out_channels: int, stride: int) -> list[nn.Conv2d]:
-    """Two 3x3 convolutions."""
-    return [conv(in_channels, out_channels, 3, stride), conv(out_channels, out_channels, 3)]
-
-
-def bottleneck_weights(in_channels: int, out_channels: int, stride: int, stride_in: StrideIn) -> list[nn.Conv2d]:
-    """1x1, 3x3 and 1x1 convolutions, a quarter of the output's width inside."""
-    inner = out_channels // EXPANSION
-    first, second = (stride, 1) if stride_in == "1x1" else (1, stride)
-    return [conv(in_channels, inner, 1, first), conv(inner, inner, 3, second), conv(inner, out_channels, 1)]
 
 
 def before_weight(order: Order) -> int:
@@ -78,7 +66,7 @@ def unit_layers(weights: list[nn.Conv2d], order: Order) -> Layers:
             layer: nn.Module = weight
             if kind == "bn":
                 channels = weight.in_channels if place < before_weight(order) else weight.out_channels
-                layer = nn.BatchNorm2d(channels, momentum=BN_MOMENTUM)
+                layer = bn(channels)
             elif kind == "relu":
                 layer = nn.ReLU(inplace=bool(layers))  # a unit's first layer reads what the shortcut needs too
             layers.append((f"{kind}{number}", layer))
@@ -86,14 +74,14 @@ def unit_layers(weights: list[nn.Conv2d], order: Order) -> Layers:
 
 
 def sequence(layers: Layers) -> nn.Module:
-    """The layers in a row, under their names; nothing at all is the identity."""
-    return nn.Sequential(OrderedDict(layers)) if layers else nn.Identity()
+    """The layers in a row, under their names; the identity if there are none."""
+    return named(**dict(layers)) if layers else nn.Identity()
 
 
 def make_unit(weights: list[nn.Conv2d], order: Order, shortcut: nn.Module | None, entry: Entry) -> Residual:
     """One unit of figure 4. `entry` says who applies the layers before the first convolution.
 
-    The branch itself, the unit before its paths split, or the stem (then the unit has none).
+    They are part of the branch, or applied before the paths split, or part of the stem (then the unit has none).
     """
     layers = unit_layers(weights, order)
     start, end = before_weight(order), len(layers) - AFTER_ADDITION.get(order, 0)
@@ -106,7 +94,7 @@ def make_unit(weights: list[nn.Conv2d], order: Order, shortcut: nn.Module | None
 
 
 def unit_shortcut(option: Shortcut, order: Order, in_channels: int, out_channels: int, stride: int) -> nn.Module:
-    """Options A, B, C; under full pre-activation a projection has no BN of its own."""
+    """Options A, B, C; under full pre-activation a projection has no BN."""
     shortcut = make_shortcut(option, in_channels, out_channels, stride)
     if order == "full_preact" and isinstance(shortcut, nn.Sequential):
         return conv(in_channels, out_channels, 1, stride)
@@ -114,7 +102,7 @@ def unit_shortcut(option: Shortcut, order: Order, in_channels: int, out_channels
 
 
 def unit_builder(weights: Weights, order: Order, shortcut: Shortcut, convention: Convention) -> BlockBuilder:
-    """A builder of all the units of a network, to be called in their order: the first one may differ."""
+    """A builder that makes all units of a network, called in their order: the first unit may differ."""
 
     def build(in_channels: int, out_channels: int, stride: int, first: bool) -> Residual:
         changes = in_channels != out_channels or stride != 1
@@ -133,20 +121,9 @@ def last_activation(order: Order, channels: int) -> nn.Module:
     return sequence(unit_layers([conv(channels, channels, 1)], order)[: before_weight(order)])
 
 
-def check_order(order: Order, convention: Convention) -> None:
-    """Raise ValueError for an order or convention that does not exist, or not together."""
-    if order not in CELLS:
-        raise ValueError(f"order is one of {', '.join(CELLS)}, not {order!r}")
-    if convention not in ("paper", "torch7", "timm"):
-        raise ValueError(f"convention is paper, torch7 or timm, not {convention!r}")
-    if convention == "timm" and order != "full_preact":
-        raise ValueError(f"timm has full_preact only, not {order}")
-
-
 def follow_timm(network: Classifier) -> Classifier:
-    """Leave BN and ReLU of the stem to the first unit, and accept timm's fully connected layer, a 1x1 convolution."""
-    parts = [(name, layer) for name, layer in network.stem.named_children() if name in ("conv", "pool")]
-    network.stem = nn.Sequential(OrderedDict(parts))
+    """Leave BN and ReLU of the stem to the first unit, and load timm's fully connected layer, a 1x1 convolution."""
+    network.stem = named(**{name: layer for name, layer in network.stem.named_children() if name in ("conv", "pool")})
 
     def flatten_head(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: Any) -> None:
         if prefix + "fc.weight" in state:
@@ -167,8 +144,9 @@ def assemble_units(
     num_classes: int,
     in_channels: int,
 ) -> Classifier:
-    """A network of such units; `widths` of the stem and of the first stage's output."""
-    check_order(order, convention)
+    """A network of such units; `widths` are the channels of the stem and of the first stage's output."""
+    if convention == "timm" and order != "full_preact":
+        raise ValueError(f"timm has full_preact only, not {order}")
     build, final = unit_builder(weights, order, shortcut, convention), partial(last_activation, order)
     network = assemble(build, layers, *widths, num_classes, in_channels, stem, final)
     return follow_timm(network) if convention == "timm" else network
@@ -192,10 +170,10 @@ def preact_resnet(
     """
     base = scaled(64, width)
     if depth in BASIC_LAYERS:
-        weights: Weights = basic_weights
+        weights: Weights = basic_convolutions
         layers, widths = BASIC_LAYERS[depth], (base, base)
     elif depth in BOTTLENECK_LAYERS:
-        weights = partial(bottleneck_weights, stride_in=stride_in)
+        weights = partial(bottleneck_convolutions, stride_in=stride_in)
         layers, widths = BOTTLENECK_LAYERS[depth], (base, base * EXPANSION)
     else:
         raise ValueError(f"depth is one of {[*BASIC_LAYERS, *BOTTLENECK_LAYERS]}, not {depth}")
@@ -221,12 +199,10 @@ def preact_resnet_cifar(
     """
     base = scaled(16, width)
     kinds: dict[Unit, tuple[Weights, int, int]] = {  # convolutions, their number, output width of the first stage
-        "single": (single_weights, 1, base),
-        "basic": (basic_weights, 2, base),
-        "bottleneck": (partial(bottleneck_weights, stride_in=stride_in), 3, base * EXPANSION),
+        "single": (single_convolution, 1, base),
+        "basic": (basic_convolutions, 2, base),
+        "bottleneck": (partial(bottleneck_convolutions, stride_in=stride_in), 3, base * EXPANSION),
     }
-    if unit not in kinds:
-        raise ValueError(f"unit is one of {', '.join(kinds)}, not {unit!r}")
     weights, number, out_width = kinds[unit]
     layers, widths = (cifar_blocks(depth, number),) * 3, (base, out_width)
     return assemble_units(weights, layers, widths, order, shortcut, convention, "small", num_classes, in_channels)

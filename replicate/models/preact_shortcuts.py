@@ -4,12 +4,12 @@ ReLU stays after the addition. Not stated in the paper, chosen here: the gates h
 bias), and where the width changes the function acts on the option A shortcut.
 """
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import Classifier, Residual, Scale, conv, scaled
+from replicate.models.layers.blocks import Classifier, Residual, Scale, conv, relu, scaled
 from replicate.models.registry import register
 from replicate.models.resnet import assemble, basic_branch, cifar_blocks, make_shortcut
 
@@ -19,7 +19,7 @@ Function = Literal["constant", "exclusive_gating", "shortcut_only_gating", "conv
 class Gate(nn.Module):
     """g(x) = sigmoid(W x + b), W a 1x1 convolution, one gate for every element of the output (section 3.1).
 
-    b starts at `bias`, the quantity table 1 varies. It is a parameter of its own and W has no bias, so that an
+    b starts at `bias`, the quantity table 1 varies. It is a separate parameter and W has no bias, so that an
     initialisation of all convolutions leaves it alone.
     """
 
@@ -53,7 +53,7 @@ class GatedResidual(Residual):
 def constant_unit(branch: nn.Module, shortcut: nn.Module, shortcut_scale: float, branch_scale: float) -> Residual:
     """y = relu(shortcut_scale h + branch_scale F). A shortcut of 0 is a plain network."""
     link = nn.Sequential(shortcut, Scale(shortcut_scale)) if shortcut_scale else None
-    return Residual(nn.Sequential(branch, Scale(branch_scale)), link, nn.ReLU(inplace=True))
+    return Residual(nn.Sequential(branch, Scale(branch_scale)), link, relu())
 
 
 @register
@@ -75,18 +75,16 @@ def shortcut_resnet_cifar(
     """
 
     def build(inputs: int, outputs: int, stride: int) -> Residual:
-        branch, relu = basic_branch(inputs, outputs, stride), nn.ReLU(inplace=True)
+        branch = basic_branch(inputs, outputs, stride)
         shortcut = make_shortcut("C" if function == "convolution" else "A", inputs, outputs, stride)
         if function == "constant":
             return constant_unit(branch, shortcut, shortcut_scale, branch_scale)
         if function in ("exclusive_gating", "shortcut_only_gating"):
             gate = Gate(inputs, outputs, stride, gate_bias)
-            return GatedResidual(branch, shortcut, relu, gate, exclusive=function == "exclusive_gating")
+            return GatedResidual(branch, shortcut, relu(), gate, exclusive=function == "exclusive_gating")
         if function == "dropout":
             shortcut = nn.Sequential(shortcut, nn.Dropout(dropout))
-        return Residual(branch, shortcut, relu)
+        return Residual(branch, shortcut, relu())
 
-    if function not in get_args(Function):
-        raise ValueError(f"function is one of {', '.join(get_args(Function))}, not {function!r}")
     base = scaled(16, width)
     return assemble(build, (cifar_blocks(depth, 2),) * 3, base, base, num_classes, in_channels, "small")

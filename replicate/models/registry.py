@@ -3,7 +3,9 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from difflib import get_close_matches
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from torch import nn
 
@@ -47,19 +49,49 @@ def model_names() -> list[str]:
 
 
 def model_options(name: str) -> dict[str, inspect.Parameter]:
-    """The options that `name` still accepts, with their defaults. Raises UserError for an unknown name."""
+    """The options that `name` still accepts, with their types and defaults. Raises UserError for an unknown name."""
     if name not in _ENTRIES:
         raise unknown("model", name, _ENTRIES)
     entry = _ENTRIES[name]
-    parameters = inspect.signature(entry.build).parameters
-    return {option: value for option, value in parameters.items() if option not in entry.fixed}
+    try:
+        signature = inspect.signature(entry.build, eval_str=True)
+    except NameError:  # a user's file may import the types of its annotations for a type checker only
+        signature = inspect.signature(entry.build)
+    return {option: value for option, value in signature.parameters.items() if option not in entry.fixed}
+
+
+def choices(annotation: Any) -> tuple[Any, ...]:
+    """The values that a Literal type allows, None among them if the type is optional; () if other values may stand.
+
+    >>> choices(Literal["max", "avg"] | None)
+    ('max', 'avg', None)
+    """
+    if annotation is NoneType:
+        return (None,)
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    if get_origin(annotation) not in (Union, UnionType):
+        return ()
+    arms = [choices(arm) for arm in get_args(annotation)]
+    return tuple(value for arm in arms for value in arm) if all(arms) else ()
+
+
+def check_choice(option: str, value: Any, annotation: Any) -> None:
+    """Raise ValueError, with the nearest choice, unless `value` is one of those that a Literal type allows."""
+    allowed = choices(annotation)
+    if not allowed or value in allowed:
+        return
+    listed = ", ".join(map(str if isinstance(value, str) else repr, allowed))  # 1.0 is not "1.0"
+    near = get_close_matches(str(value), map(str, allowed), n=1, cutoff=0.5) if isinstance(value, str) else []
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise ValueError(f"{option} is one of {listed}, not {value!r}{hint}")
 
 
 def create_model(name: str, **options: Any) -> nn.Module:
     """Build a registered network.
 
-    Raises UserError for an unknown name, an unknown option, or a value the network cannot be built with
-    (a depth that is no 6n + 2, a channel count that the groups do not divide, ...).
+    Raises UserError for an unknown name, an unknown option, or a value the network cannot be built with (a word that
+    its Literal type does not list, a depth that is no 6n + 2, a channel count that the groups do not divide, ...).
     """
     accepted = model_options(name)
     for option in options:
@@ -67,6 +99,8 @@ def create_model(name: str, **options: Any) -> nn.Module:
             raise unknown(f"option of model {name}", option, accepted)
     entry = _ENTRIES[name]
     try:
+        for option, value in options.items():
+            check_choice(option, value, accepted[option].annotation)
         return entry.build(**entry.fixed, **options)
     except (ValueError, TypeError) as error:
         raise UserError(f"model {name}: {error}") from error

@@ -5,97 +5,87 @@ torchvision stride the 3x3 (`stride_in`); the paper's 18 and 34 layer comparison
 torchvision builds option B (`shortcut`).
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from torch import nn
 
 from replicate.models.layers.blocks import (
-    BN_MOMENTUM,
+    BlockBuilder,
     Classifier,
     Residual,
+    Stem,
     ZeroPadShortcut,
     conv,
     conv_bn,
+    conv_bn_relu,
     imagenet_stem,
+    make_stages,
+    post_activation,
+    relu,
     scaled,
-    small_stem,
-    stage,
 )
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
 Shortcut = Literal["A", "B", "C"]
 StrideIn = Literal["1x1", "3x3"]
-Stem = Literal["imagenet", "small"]
-BranchBuilder = Callable[[int, int, int], nn.Sequential]
 
 BASIC_LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK_LAYERS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
 EXPANSION = 4  # a bottleneck's outer width over its inner width
 
 
-def basic_branch(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    """Two 3x3 convolutions, each with BN, a ReLU between them (figure 5, left)."""
-    return nn.Sequential(
-        OrderedDict(
-            conv1=conv(in_channels, out_channels, 3, stride),
-            bn1=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-            relu1=nn.ReLU(inplace=True),
-            conv2=conv(out_channels, out_channels, 3),
-            bn2=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-        )
-    )
+def basic_convolutions(in_channels: int, out_channels: int, stride: int) -> list[nn.Conv2d]:
+    """Two 3x3 convolutions (figure 5, left)."""
+    return [conv(in_channels, out_channels, 3, stride), conv(out_channels, out_channels, 3)]
 
 
-def bottleneck_branch(
+def bottleneck_convolutions(
     in_channels: int,
     out_channels: int,
     stride: int,
     stride_in: StrideIn = "3x3",
     inner: int | None = None,
     groups: int = 1,
-) -> nn.Sequential:
-    """1x1, 3x3 and 1x1 convolutions with BN, ReLU between them (figure 5, right). `inner` defaults to out / 4."""
+) -> list[nn.Conv2d]:
+    """1x1, 3x3 and 1x1 convolutions (figure 5, right). `inner` defaults to out / 4."""
     inner = inner if inner is not None else out_channels // EXPANSION
     first, second = (stride, 1) if stride_in == "1x1" else (1, stride)
-    return nn.Sequential(
-        OrderedDict(
-            conv1=conv(in_channels, inner, 1, first),
-            bn1=nn.BatchNorm2d(inner, momentum=BN_MOMENTUM),
-            relu1=nn.ReLU(inplace=True),
-            conv2=conv(inner, inner, 3, second, groups),
-            bn2=nn.BatchNorm2d(inner, momentum=BN_MOMENTUM),
-            relu2=nn.ReLU(inplace=True),
-            conv3=conv(inner, out_channels, 1),
-            bn3=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-        )
-    )
+    return [conv(in_channels, inner, 1, first), conv(inner, inner, 3, second, groups), conv(inner, out_channels, 1)]
+
+
+def basic_branch(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """Two 3x3 convolutions, each with BN, a ReLU between them."""
+    return post_activation(*basic_convolutions(in_channels, out_channels, stride))
+
+
+def bottleneck_branch(in_channels: int, out_channels: int, stride: int, **options: Any) -> nn.Sequential:
+    """The three convolutions with BN, ReLU between them; `options` as in :func:`bottleneck_convolutions`."""
+    return post_activation(*bottleneck_convolutions(in_channels, out_channels, stride, **options))
 
 
 def make_shortcut(option: Shortcut, in_channels: int, out_channels: int, stride: int) -> nn.Module:
     """Option A: zero padding; B: projection where the shape changes; C: projection everywhere (section 3.3)."""
-    if option not in ("A", "B", "C"):
-        raise ValueError(f"shortcut is A, B or C, not {option!r}")
     same = in_channels == out_channels and stride == 1
     if option == "C" or (option == "B" and not same):
         return conv_bn(in_channels, out_channels, 1, stride)
     return nn.Identity() if same else ZeroPadShortcut(in_channels, out_channels, stride)
 
 
-def residual_block(branch: BranchBuilder, shortcut: Shortcut, residual: bool) -> Callable[[int, int, int], Residual]:
-    """A builder of blocks: (in_channels, out_channels, stride) -> block. Without `residual`, a plain block."""
+def residual_block(branch: BlockBuilder, shortcut: Shortcut, residual: bool = True) -> BlockBuilder:
+    """A builder of blocks; without `residual` they are plain blocks."""
 
     def build(in_channels: int, out_channels: int, stride: int) -> Residual:
         link = make_shortcut(shortcut, in_channels, out_channels, stride) if residual else None
-        return Residual(branch(in_channels, out_channels, stride), link, nn.ReLU(inplace=True))
+        return Residual(branch(in_channels, out_channels, stride), link, relu())
 
     return build
 
 
 def assemble(
-    build: Callable[[int, int, int], nn.Module],
+    build: BlockBuilder,
     layers: tuple[int, ...],
     stem_width: int,
     out_width: int,
@@ -108,22 +98,12 @@ def assemble(
 
     `final` builds what stands between the last block and the pooling, given its channels.
     """
-    stages, channels = [], stem_width
-    for index, blocks in enumerate(layers):
-        width = out_width * 2**index
-        stages.append(stage(build, blocks, channels, width, stride=1 if index == 0 else 2))
-        channels = width
-    make_stem = imagenet_stem if stem == "imagenet" else small_stem
-    reduction = (4 if stem == "imagenet" else 1) * 2 ** (len(layers) - 1)
-    return Classifier(
-        make_stem(in_channels, stem_width),
-        nn.Sequential(*stages),
-        channels,
-        num_classes,
-        in_channels,
-        reduction,
-        final(channels) if final is not None else None,
-    )
+    widths = [(out_width * 2**index,) * blocks for index, blocks in enumerate(layers)]
+    stages = make_stages(build, widths, [1] + [2] * (len(layers) - 1), stem_width)
+    channels, reduction = widths[-1][0], (4 if stem == "imagenet" else 1) * 2 ** (len(layers) - 1)
+    start = imagenet_stem(in_channels, stem_width) if stem == "imagenet" else conv_bn_relu(in_channels, stem_width, 3)
+    last = final(channels) if final is not None else None
+    return Classifier(start, stages, channels, num_classes, in_channels, reduction, last)
 
 
 @register
@@ -147,11 +127,7 @@ def resnet(
         return assemble(build, BASIC_LAYERS[depth], base, base, num_classes, in_channels, stem)
     if depth not in BOTTLENECK_LAYERS:
         raise ValueError(f"depth is one of {[*BASIC_LAYERS, *BOTTLENECK_LAYERS]}, not {depth}")
-
-    def branch(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-        return bottleneck_branch(inputs, outputs, stride, stride_in)
-
-    build = residual_block(branch, shortcut, residual)
+    build = residual_block(partial(bottleneck_branch, stride_in=stride_in), shortcut, residual)
     return assemble(build, BOTTLENECK_LAYERS[depth], base, base * EXPANSION, num_classes, in_channels, stem)
 
 

@@ -4,28 +4,38 @@ A block sums C branches of bottleneck width d; figure 3 gives three equal forms,
 Shortcuts are option B everywhere (also on CIFAR) and the stride sits in the 3x3, as in the official Torch code.
 """
 
-from collections import OrderedDict
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, Residual, conv, conv_bn, scaled
+from replicate.models.layers.blocks import (
+    BlockBuilder,
+    Classifier,
+    Residual,
+    Stem,
+    bn,
+    conv,
+    conv_bn,
+    post_activation,
+    relu,
+    scaled,
+)
 from replicate.models.registry import register, register_variants
 from replicate.models.resnet import (
     BOTTLENECK_LAYERS,
     EXPANSION,
     TORCHVISION_NAMES,
-    Stem,
     assemble,
     basic_branch,
     bottleneck_branch,
+    cifar_blocks,
     make_shortcut,
 )
 from replicate.models.weights import register_reference
 
 Form = Literal["a", "b", "c", "two_layer"]
-BASE_WIDTH = 64  # d is stated for conv2 of the ImageNet network, whose ResNet twin has a bottleneck of 64
+BASE_WIDTH = 64  # d is stated for conv2 of the ImageNet network; in ResNet its bottleneck has 64 channels
 
 
 class SumBranches(nn.Module):
@@ -37,7 +47,7 @@ class SumBranches(nn.Module):
             nn.Sequential(*split_branch(in_channels, width, stride), conv(width, out_channels, 1))
             for _ in range(cardinality)
         )
-        self.bn = nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM)
+        self.bn = bn(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.bn(torch.stack([branch(x) for branch in self.branches]).sum(dim=0))
@@ -57,23 +67,14 @@ class ConcatBranches(nn.Module):
 
 def split_branch(in_channels: int, width: int, stride: int) -> nn.Sequential:
     """The part of one branch that forms (a) and (b) share: 1x1 to `width`, 3x3, each with BN and ReLU."""
-    return nn.Sequential(
-        OrderedDict(
-            conv1=conv(in_channels, width, 1),
-            bn1=nn.BatchNorm2d(width, momentum=BN_MOMENTUM),
-            relu1=nn.ReLU(inplace=True),
-            conv2=conv(width, width, 3, stride),
-            bn2=nn.BatchNorm2d(width, momentum=BN_MOMENTUM),
-            relu2=nn.ReLU(inplace=True),
-        )
-    )
+    return post_activation(conv(in_channels, width, 1), conv(width, width, 3, stride), last_relu=True)
 
 
 def two_layer_branch(in_channels: int, out_channels: int, stride: int, inner: int) -> nn.Sequential:
     """Blocks of depth 2 (section 3.3): summing C two-layer branches is one dense branch of C d channels."""
     branch = basic_branch(in_channels, inner, stride)
     branch.conv2 = conv(inner, out_channels, 3)
-    branch.bn2 = nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM)
+    branch.bn2 = bn(out_channels)
     return branch
 
 
@@ -88,34 +89,20 @@ def make_branch(
     if form == "c":
         inner = cardinality * width
         return bottleneck_branch(in_channels, out_channels, stride, inner=inner, groups=cardinality)
-    if form == "two_layer":
-        return two_layer_branch(in_channels, out_channels, stride, cardinality * width)
-    raise ValueError(f"form is a, b, c or two_layer, not {form!r}")
+    return two_layer_branch(in_channels, out_channels, stride, cardinality * width)
 
 
-def build_resnext(
-    layers: tuple[int, ...],
-    cardinality: int,
-    base_width: int,
-    form: Form,
-    residual: bool,
-    stem: Stem,
-    width: float,
-    num_classes: int,
-    in_channels: int,
-) -> Classifier:
-    """Stages of `layers` blocks with outer widths 256, 512, ... times `width`; d grows with the stage."""
-    base = scaled(BASE_WIDTH, width)
+def aggregated_block(base: int, cardinality: int, base_width: int, form: Form, residual: bool) -> BlockBuilder:
+    """A builder of blocks for a network whose first bottleneck would have `base` channels; d grows with the stage."""
     if base * base_width < BASE_WIDTH:
-        raise ValueError(f"base_width {base_width} at width factor {width:g} leaves branches without a channel")
+        raise ValueError(f"base_width {base_width} leaves branches without a channel where ResNet has {base}")
 
     def build(inputs: int, outputs: int, stride: int) -> Residual:
-        branch_width = outputs // EXPANSION * base_width // BASE_WIDTH  # D = floor(n d / 64) as the Torch code
-        branch = make_branch(inputs, outputs, stride, cardinality, branch_width, form)
-        shortcut = make_shortcut("B", inputs, outputs, stride) if residual else None
-        return Residual(branch, shortcut, nn.ReLU(inplace=True))
+        width = outputs // EXPANSION * base_width // BASE_WIDTH  # D = floor(n d / 64) as the Torch code
+        branch = make_branch(inputs, outputs, stride, cardinality, width, form)
+        return Residual(branch, make_shortcut("B", inputs, outputs, stride) if residual else None, relu())
 
-    return assemble(build, layers, base, base * EXPANSION, num_classes, in_channels, stem)
+    return build
 
 
 @register
@@ -136,8 +123,9 @@ def resnext(
     """
     if depth not in BOTTLENECK_LAYERS:
         raise ValueError(f"depth is one of {[*BOTTLENECK_LAYERS]}, not {depth}")
-    layers = BOTTLENECK_LAYERS[depth]
-    return build_resnext(layers, cardinality, base_width, form, residual, stem, width, num_classes, in_channels)
+    base = scaled(BASE_WIDTH, width)
+    build = aggregated_block(base, cardinality, base_width, form, residual)
+    return assemble(build, BOTTLENECK_LAYERS[depth], base, base * EXPANSION, num_classes, in_channels, stem)
 
 
 @register
@@ -152,11 +140,9 @@ def resnext_cifar(
     in_channels: int = 3,
 ) -> Classifier:
     """The CIFAR networks of appendix A: depth 9n + 2, three stages of n blocks with outer widths 256, 512, 1024."""
-    blocks, rest = divmod(depth - 2, 9)
-    if rest or blocks < 1:
-        raise ValueError(f"depth is 9n + 2 (11, 20, 29, ...), not {depth}")
-    layers = (blocks,) * 3
-    return build_resnext(layers, cardinality, base_width, form, residual, "small", width, num_classes, in_channels)
+    base = scaled(BASE_WIDTH, width)
+    build = aggregated_block(base, cardinality, base_width, form, residual)
+    return assemble(build, (cifar_blocks(depth, 3),) * 3, base, base * EXPANSION, num_classes, in_channels, "small")
 
 
 register_variants(

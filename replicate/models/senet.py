@@ -3,11 +3,10 @@
 Where paper and well-known code differ: the released Caffe models (timm's legacy_se...) stride the first 1x1 of a
 ResNet bottleneck and pad the stem's pooling at the far edge only; timm's seresnet... stride the 3x3 and pad all
 around (`stride_in`, `pool`). Both have biases in the gates, the ablations of the journal version do not (`gate_bias`).
-timm's 18 and 34 layer networks round the gate's width or end the branch in a ReLU, so that they are not these.
+timm's 18 and 34 layer networks round the gate's width or end the branch in a ReLU; they are not built here.
 """
 
 import inspect
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
@@ -16,9 +15,19 @@ from torch import nn
 
 from replicate.models.bn_inception import bn_inception
 from replicate.models.inception_resnet import inception_resnet
-from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, Residual, conv, conv_bn, scaled
+from replicate.models.layers.blocks import (
+    Classifier,
+    Residual,
+    Stem,
+    conv,
+    conv_bn,
+    named,
+    post_activation,
+    relu,
+    scaled,
+)
 from replicate.models.layers.squeeze_excitation import squeeze_and_excite
-from replicate.models.mobilenet_v1 import Stem, mobilenet_v1
+from replicate.models.mobilenet_v1 import mobilenet_v1
 from replicate.models.mobilenet_v2 import mobilenet_v2
 from replicate.models.preact import preact_resnet_cifar
 from replicate.models.registry import register, register_variants
@@ -35,11 +44,11 @@ Pool = Literal["caffe", "torch"]
 def followed_by(build: Builder, step: Callable[..., nn.Module], name: str, doc: str, **defaults: Any) -> Builder:
     """A builder that lets `build` make a network and `step` change it; it has the options of both.
 
-    `defaults` are the values of `build`'s options that differ here. The registry reads the options, all by keyword,
-    from the signature that is put together here.
+    `defaults` are other defaults for `build`'s options. The registry reads the options, all by keyword, from the
+    signature that is put together here.
     """
-    own, (_, *added) = inspect.signature(build).parameters, inspect.signature(step).parameters.values()
-    options = [*added, *(option.replace(default=defaults.get(key, option.default)) for key, option in own.items())]
+    built, (_, *added) = inspect.signature(build).parameters, inspect.signature(step).parameters.values()
+    options = [*added, *(option.replace(default=defaults.get(key, option.default)) for key, option in built.items())]
 
     def combined(**chosen: Any) -> nn.Module:
         later = {option.name: chosen.pop(option.name) for option in added if option.name in chosen}
@@ -57,9 +66,7 @@ def with_gates(build: Builder, doc: str, **defaults: Any) -> Builder:
 
 
 def set_pool(model: nn.Module, pool: Pool = "caffe") -> nn.Module:
-    """The stem's max pooling as Caffe does it, its last window over the far edge, or padded all around as torch."""
-    if pool not in ("caffe", "torch"):
-        raise ValueError(f"pool is caffe or torch, not {pool!r}")
+    """Give the stem Caffe's max pooling, whose last window may reach over the far edge, or leave torch's, padded."""
     stem = model.get_submodule("stem")
     if pool == "caffe" and hasattr(stem, "pool"):
         stem.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)
@@ -74,17 +81,10 @@ def pooled(build: Builder) -> Builder:
 def senet_branch(in_channels: int, out_channels: int, stride: int, groups: int) -> nn.Sequential:
     """1x1 to half of the output's width, grouped 3x3 to all of it, 1x1 (SENet-154: half of ResNeXt's first width)."""
     inner = out_channels // 2
-    return nn.Sequential(
-        OrderedDict(
-            conv1=conv(in_channels, inner, 1),
-            bn1=nn.BatchNorm2d(inner, momentum=BN_MOMENTUM),
-            relu1=nn.ReLU(inplace=True),
-            conv2=conv(inner, out_channels, 3, stride, groups),
-            bn2=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-            relu2=nn.ReLU(inplace=True),
-            conv3=conv(out_channels, out_channels, 1),
-            bn3=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-        )
+    return post_activation(
+        conv(in_channels, inner, 1),
+        conv(inner, out_channels, 3, stride, groups),
+        conv(out_channels, out_channels, 1),
     )
 
 
@@ -92,20 +92,16 @@ def senet_block(in_channels: int, out_channels: int, stride: int, groups: int) -
     """The branch, and a projection where the shape changes: 3x3 where the map shrinks."""
     same = in_channels == out_channels and stride == 1
     shortcut = nn.Identity() if same else conv_bn(in_channels, out_channels, 1 if stride == 1 else 3, stride)
-    return Residual(senet_branch(in_channels, out_channels, stride, groups), shortcut, nn.ReLU(inplace=True))
+    return Residual(senet_branch(in_channels, out_channels, stride, groups), shortcut, relu())
 
 
 def senet_stem(in_channels: int, width: int, stem: Stem) -> nn.Sequential:
     """Three 3x3 convolutions in place of the 7x7, and the max pooling; the small stem has no stride and no pooling."""
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
-    shapes = [(in_channels, width, 2 if stem == "imagenet" else 1), (width, width, 1), (width, 2 * width, 1)]
-    for index, (inputs, outputs, stride) in enumerate(shapes, start=1):
-        layers[f"conv{index}"] = conv(inputs, outputs, 3, stride)
-        layers[f"bn{index}"] = nn.BatchNorm2d(outputs, momentum=BN_MOMENTUM)
-        layers[f"relu{index}"] = nn.ReLU(inplace=True)
+    first = conv(in_channels, width, 3, stride=2 if stem == "imagenet" else 1)
+    layers = post_activation(first, conv(width, width, 3), conv(width, 2 * width, 3), last_relu=True)
     if stem == "imagenet":
-        layers["pool"] = nn.MaxPool2d(3, stride=2, padding=1)
-    return nn.Sequential(layers)
+        layers.add_module("pool", nn.MaxPool2d(3, stride=2, padding=1))
+    return layers
 
 
 def resnext154(
@@ -117,9 +113,9 @@ def resnext154(
     in_channels: int = 3,
 ) -> Classifier:
     """SENet-154 without its gates: 64x4d ResNeXt-152 with other widths, projections and stem (appendix)."""
-    if depth not in BOTTLENECK_LAYERS or stem not in ("imagenet", "small"):
-        raise ValueError(f"depth is one of {[*BOTTLENECK_LAYERS]} and stem imagenet or small, not {depth} and {stem!r}")
-    base = scaled(64, width)  # also the number of groups, so that every width is a multiple of it
+    if depth not in BOTTLENECK_LAYERS:
+        raise ValueError(f"depth is one of {[*BOTTLENECK_LAYERS]}, not {depth}")
+    base = scaled(64, width)  # also the number of groups, which so divides every width
     network = assemble(
         partial(senet_block, groups=base),
         BOTTLENECK_LAYERS[depth],
@@ -128,7 +124,7 @@ def resnext154(
         num_classes=num_classes,
         in_channels=in_channels,
         stem=stem,
-        final=lambda _: nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), dropout=nn.Dropout(dropout))),
+        final=lambda _: named(pool=nn.AdaptiveAvgPool2d(1), dropout=nn.Dropout(dropout)),
     )
     network.stem = senet_stem(in_channels, base, stem)
     return network

@@ -6,22 +6,20 @@ classifier has no bias, this one has. The paper scales "all" channels by s, but 
 first convolution at 0.25x and 0.5x and 24 at 1.5x (`stem_channels`).
 """
 
-from collections import OrderedDict
 from functools import partial
 from math import ceil, floor, log2, prod
 
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import BN_MOMENTUM, Classifier, Residual, conv
-from replicate.models.mobilenet_v1 import Stem, make_stages, stem_strides
+from replicate.models.layers.blocks import Classifier, Residual, Stem, bn, conv, conv_bn_relu, make_stages, named, relu
 from replicate.models.registry import register, register_variants
 
 STAGE_2 = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # table 1: output channels of stage 2 for each number of groups
-UNITS = (4, 8, 4)  # of the stages 2, 3 and 4; the channels double from stage to stage
+UNITS = (4, 8, 4)  # in the stages 2, 3 and 4; the channels double from stage to stage
 REDUCTION = 4  # a unit's outer channels over its inner ones (section 3.3)
 STEM_WIDTH, LEAST_STEM_WIDTH = 24, 12
-STRIDES = {"imagenet": (2, 2, 2, 2, 2), "small": (1, 1, 2, 2, 2)}  # of the convolution, the pooling and each stage
+STRIDES = {"imagenet": (2, 2, 2, 2, 2), "small": (1, 1, 2, 2, 2)}  # for the convolution, the pooling and each stage
 
 
 class ChannelShuffle(nn.Module):
@@ -59,7 +57,7 @@ def nearest_multiple(value: float, divisor: int) -> int:
 def stem_channels(width: float, groups: int) -> int:
     """Maps of the first convolution: 12 up to 0.5x, 24 at 1x and 1.5x, 48 at 2x; a multiple of `groups`.
 
-    The branch of the first unit fills up what these maps leave of stage 2, and its last convolution has groups.
+    The branch of the first unit makes the other channels of stage 2, and its last convolution has groups.
     """
     channels = max(LEAST_STEM_WIDTH, STEM_WIDTH * 2 ** floor(log2(width)))
     return ceil(channels / groups) * groups
@@ -69,17 +67,15 @@ def shuffle_branch(
     in_channels: int, out_channels: int, inner: int, stride: int, groups: tuple[int, int], shuffle: bool
 ) -> nn.Sequential:
     """Group 1x1, shuffle, depthwise 3x3 without activation, group 1x1 (figure 2b); `groups` of the two 1x1."""
-    return nn.Sequential(
-        OrderedDict(
-            conv1=conv(in_channels, inner, 1, groups=groups[0]),
-            bn1=nn.BatchNorm2d(inner, momentum=BN_MOMENTUM),
-            relu1=nn.ReLU(inplace=True),
-            shuffle=ChannelShuffle(groups[1]) if shuffle else nn.Identity(),
-            conv2=conv(inner, inner, 3, stride, groups=inner),
-            bn2=nn.BatchNorm2d(inner, momentum=BN_MOMENTUM),
-            conv3=conv(inner, out_channels, 1, groups=groups[1]),
-            bn3=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-        )
+    return named(
+        conv1=conv(in_channels, inner, 1, groups=groups[0]),
+        bn1=bn(inner),
+        relu1=relu(),
+        shuffle=ChannelShuffle(groups[1]) if shuffle else nn.Identity(),
+        conv2=conv(inner, inner, 3, stride, groups=inner),
+        bn2=bn(inner),
+        conv3=conv(inner, out_channels, 1, groups=groups[1]),
+        bn3=bn(out_channels),
     )
 
 
@@ -91,21 +87,16 @@ def shuffle_unit(
     first = 1 if in_channels == stem_width else groups  # "the number of input channels is relatively small" there
     if stride == 1:
         branch = shuffle_branch(in_channels, out_channels, inner, stride, (first, groups), shuffle)
-        return Residual(branch, nn.Identity(), nn.ReLU(inplace=True))
+        return Residual(branch, nn.Identity(), relu())
     branch = shuffle_branch(in_channels, out_channels - in_channels, inner, stride, (first, groups), shuffle)
-    return ConcatUnit(branch, nn.AvgPool2d(3, stride, padding=1), nn.ReLU(inplace=True))
+    return ConcatUnit(branch, nn.AvgPool2d(3, stride, padding=1), relu())
 
 
 def make_stem(in_channels: int, out_channels: int, strides: tuple[int, ...]) -> nn.Sequential:
     """3x3 convolution, BN, ReLU, and a 3x3 max pooling where it has a stride."""
-    return nn.Sequential(
-        OrderedDict(
-            conv=conv(in_channels, out_channels, 3, strides[0]),
-            bn=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-            relu=nn.ReLU(inplace=True),
-            pool=nn.MaxPool2d(3, strides[1], padding=1) if strides[1] > 1 else nn.Identity(),
-        )
-    )
+    stem = conv_bn_relu(in_channels, out_channels, 3, strides[0])
+    stem.add_module("pool", nn.MaxPool2d(3, strides[1], padding=1) if strides[1] > 1 else nn.Identity())
+    return stem
 
 
 @register
@@ -119,13 +110,13 @@ def shufflenet_v1(
 ) -> Classifier:
     """The networks of table 1 for `groups` 1, 2, 3, 4 or 8; `width` is the scale factor s of "ShuffleNet sx".
 
-    Where s leaves channels that the groups do not divide (the paper does not say: 0.5x with 2 or 4 groups), the
-    nearest multiple is taken. The small stem has stride 1 and no pooling. Minimum input 32 pixels, 8 with
+    Where s gives channels that the groups do not divide (0.5x with 2 or 4 groups; the paper does not say what then),
+    the nearest multiple is taken. The small stem has stride 1 and no pooling. Minimum input 32 pixels, 8 with
     the small stem.
     """
     if groups not in STAGE_2:
         raise ValueError(f"groups is one of {[*STAGE_2]}, not {groups}")
-    strides, stem_width = stem_strides(STRIDES, stem), stem_channels(width, groups)
+    strides, stem_width = STRIDES[stem], stem_channels(width, groups)
     outputs = [nearest_multiple(STAGE_2[groups] * width * 2**stage, groups) for stage in range(len(UNITS))]
     if outputs[0] <= stem_width:
         raise ValueError(f"width {width:g} leaves stage 2 no more channels than the first convolution's {stem_width}")

@@ -1,11 +1,10 @@
 """SqueezeNet of Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters".
 
-Every convolution has a bias, none a batch normalisation; the logits are the averages of rectified maps. Where paper
-and well-known code differ: the released Caffe model pads conv10 by one pixel, the paper's table and torchvision do not,
-and neither does this file. Version 1.1 is the authors' later release, not in the paper.
+Every convolution has a bias, there is no batch normalisation, and the logits are the averages of rectified maps. Where
+paper and well-known code differ: the released Caffe model pads conv10 by one pixel, the paper's table, torchvision and
+this file do not. Version 1.1 is the authors' later release, not in the paper.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
@@ -13,13 +12,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import Residual, check_images, scaled
+from replicate.models.layers.blocks import Residual, Stem, check_images, named, relu, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
 Version = Literal["1.0", "1.1"]
 Bypass = Literal["none", "simple", "complex"]
-Stem = Literal["imagenet", "small"]
 
 FIRST = {"1.0": (96, 7), "1.1": (64, 3)}  # filters and kernel of conv1
 MODULES = {"1.0": ((2, 3, 4), (5, 6, 7, 8), (9,)), "1.1": ((2, 3), (4, 5), (6, 7, 8, 9))}  # fire modules by stage
@@ -35,7 +33,7 @@ class Fire(nn.Module):
         self.squeeze = nn.Conv2d(in_channels, squeeze, 1)
         self.expand1x1 = nn.Conv2d(squeeze, expand1x1, 1)
         self.expand3x3 = nn.Conv2d(squeeze, expand3x3, 3, padding=1)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = relu()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(self.squeeze(x))
@@ -49,8 +47,6 @@ def max_pool() -> nn.MaxPool2d:
 
 def make_shortcut(bypass: Bypass, in_channels: int, out_channels: int) -> nn.Module | None:
     """Figure 2: simple bypass around the modules that keep their width, complex adds a 1x1 convolution elsewhere."""
-    if bypass not in ("none", "simple", "complex"):
-        raise ValueError(f"bypass is none, simple or complex, not {bypass!r}")
     if bypass == "none":
         return None
     if in_channels == out_channels:
@@ -59,7 +55,7 @@ def make_shortcut(bypass: Bypass, in_channels: int, out_channels: int) -> nn.Mod
 
 
 def make_fire(in_channels: int, expand: int, squeeze_ratio: float, pct_3x3: float, bypass: Bypass) -> Residual:
-    """A fire module of `expand` filters, `pct_3x3` of them 3x3, with `squeeze_ratio` times as many to squeeze."""
+    """A fire module of `expand` filters, `pct_3x3` of them 3x3, after `squeeze_ratio` times as many that squeeze."""
     expand3x3 = min(max(1, round(pct_3x3 * expand)), expand - 1)
     fire = Fire(in_channels, scaled(expand, squeeze_ratio), expand - expand3x3, expand3x3)
     return Residual(fire, make_shortcut(bypass, in_channels, expand))
@@ -67,13 +63,10 @@ def make_fire(in_channels: int, expand: int, squeeze_ratio: float, pct_3x3: floa
 
 def make_stem(version: Version, stem: Stem, in_channels: int, channels: int) -> nn.Sequential:
     """conv1, ReLU and pool, a quarter of the side; the small stem has 3x3 filters at full size and no pool."""
-    relu = nn.ReLU(inplace=True)
     if stem == "small":
-        return nn.Sequential(OrderedDict(conv1=nn.Conv2d(in_channels, channels, 3, padding=1), relu1=relu))
-    if stem != "imagenet":
-        raise ValueError(f"stem is imagenet or small, not {stem!r}")
+        return named(conv1=nn.Conv2d(in_channels, channels, 3, padding=1), relu1=relu())
     conv1 = nn.Conv2d(in_channels, channels, FIRST[version][1], stride=2)
-    return nn.Sequential(OrderedDict(conv1=conv1, relu1=relu, pool1=max_pool()))
+    return named(conv1=conv1, relu1=relu(), pool1=max_pool())
 
 
 class SqueezeNet(nn.Module):
@@ -106,7 +99,7 @@ def make_stages(
             channels = filters[number - 2]
         if modules[-1] < LAST:
             layers[f"pool{modules[-1]}"] = max_pool()
-        stages.append(nn.Sequential(OrderedDict(layers)))
+        stages.append(named(**layers))
     return nn.Sequential(*stages)
 
 
@@ -129,8 +122,6 @@ def squeezenet(
 
     Made for images of 224 or 227 pixels. Minimum input 21 pixels (17 for version 1.1), 4 with the small stem.
     """
-    if version not in FIRST:
-        raise ValueError(f"version is 1.0 or 1.1, not {version!r}")
     if not (0 < pct_3x3 < 1 and squeeze_ratio > 0):
         raise ValueError(f"needs 0 < pct_3x3 < 1 and squeeze_ratio > 0, not {pct_3x3} and {squeeze_ratio}")
     # two filters at least: one 1x1 and one 3x3
@@ -141,7 +132,7 @@ def squeezenet(
     return SqueezeNet(
         make_stem(version, stem, in_channels, channels),
         make_stages(version, channels, filters, fire),
-        nn.Sequential(OrderedDict(drop9=nn.Dropout(dropout), conv10=conv10, relu10=nn.ReLU(inplace=True))),
+        named(drop9=nn.Dropout(dropout), conv10=conv10, relu10=relu()),
         in_channels,
         min_size=MIN_SIZE[version] if stem == "imagenet" else 4,
     )

@@ -3,20 +3,19 @@
 A block is drawn once per mini-batch, and a dropped one runs neither forward nor backward; there is no rescaling
 during training, the test network multiplies each branch by its survival probability (section 3). torchvision and
 timm draw per image and divide during training instead. The paper's Torch code keeps applying weight decay and
-momentum to the weights of a dropped block: torch's optimizers do so after zero_grad(set_to_none=False) and otherwise
+momentum to the weights of a dropped block. torch's optimizers do so after zero_grad(set_to_none=False); otherwise they
 leave those weights alone.
 """
 
-from collections import OrderedDict
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import Classifier, Residual, ZeroPadShortcut
+from replicate.models.layers.blocks import Classifier, Residual, Stem, ZeroPadShortcut, named
 from replicate.models.preact import preact_resnet_cifar
 from replicate.models.registry import register
-from replicate.models.resnet import Stem, resnet
+from replicate.models.resnet import resnet
 
 Decay = Literal["linear", "uniform"]
 PoolOrSlice = Literal["pool", "A"]
@@ -25,10 +24,8 @@ PoolOrSlice = Literal["pool", "A"]
 def survival_probabilities(blocks: int, last: float, decay: Decay) -> list[float]:
     """p_1 ... p_L. Linear: p_l = 1 - l / L (1 - p_L), equation 4; uniform: p_L everywhere.
 
-    Raises ValueError for an unknown decay or a p_L outside of 0 ... 1.
+    Raises ValueError for a p_L outside of 0 ... 1.
     """
-    if decay not in get_args(Decay):
-        raise ValueError(f"decay is linear or uniform, not {decay!r}")
     if not 0 <= last <= 1:
         raise ValueError(f"a survival probability lies between 0 and 1, not {last}")
     if decay == "uniform":
@@ -56,7 +53,7 @@ class StochasticResidual(Residual):
         kept = self.shortcut(h)
         if not self.training:
             return self.activation(self.survival_probability * self.branch(h) + kept)
-        return x if kept is x else self.activation(kept)  # x is the last block's ReLU already; a second changes nothing
+        return x if kept is x else self.activation(kept)  # x is the last block's ReLU; a second one changes nothing
 
 
 def placed_blocks(stages: nn.Sequential) -> list[tuple[nn.Module, str, Residual]]:
@@ -69,7 +66,7 @@ class StochasticDepth(Classifier):
     """A residual network whose blocks survive a mini-batch with the probabilities `survival`, one for each block.
 
     With `active_blocks` exactly that many survive, drawn without replacement (Veit et al. 2016, section 5).
-    The draws come from torch's global CPU generator, wherever the network lies, so no device is waited for.
+    The draws come from torch's global CPU generator, wherever the network lies, so that nothing waits for a device.
     """
 
     def __init__(self, network: Classifier, survival: list[float], active_blocks: int | None) -> None:
@@ -132,8 +129,7 @@ def pool_shortcuts(network: Classifier) -> Classifier:
     for *_, block in placed_blocks(network.stages):
         if isinstance(block.shortcut, ZeroPadShortcut):
             pool = nn.AvgPool2d(block.shortcut.stride, ceil_mode=True)
-            pad = ZeroPadShortcut(0, block.shortcut.new_channels, stride=1)
-            block.shortcut = nn.Sequential(OrderedDict(pool=pool, pad=pad))
+            block.shortcut = named(pool=pool, pad=ZeroPadShortcut(0, block.shortcut.new_channels, stride=1))
     return network
 
 
@@ -155,10 +151,6 @@ def stochastic_depth_cifar(
     `survival_probability` and `decay` do not apply; order="full_preact", shortcut="A" then gives the network of Veit
     et al. 2016. Minimum input 4 pixels.
     """
-    if order not in ("original", "full_preact"):
-        raise ValueError(f"order is original or full_preact, not {order!r}")
-    if shortcut not in get_args(PoolOrSlice):
-        raise ValueError(f"shortcut is pool or A, not {shortcut!r}")
     network = preact_resnet_cifar(depth, order=order, width=width, num_classes=num_classes, in_channels=in_channels)
     if shortcut == "pool":
         pool_shortcuts(network)

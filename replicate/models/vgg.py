@@ -5,19 +5,17 @@ The configurations A, A-LRN, B, C, D and E of table 1, and B with every pair of 
 torchvision has no A-LRN and no C (`vgg11_lrn`, `vgg16_1x1` here).
 """
 
-from collections import OrderedDict
 from typing import Literal
 
 from torch import Tensor, nn
 
 from replicate.models.alexnet import HIDDEN, local_response_norm, make_classifier
-from replicate.models.layers.blocks import BN_MOMENTUM, check_images, conv, scaled
+from replicate.models.layers.blocks import Stem, bn, check_images, conv, named, relu, scaled
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
 Config = Literal["A", "A-LRN", "B", "B-5x5", "C", "D", "E"]
 Head = Literal["fc", "pool"]
-Stem = Literal["imagenet", "small"]
 
 CHANNELS = (64, 128, 256, 512, 512)
 KERNELS: dict[str, tuple[tuple[int, ...], ...]] = {  # kernel sizes of each of the five stages
@@ -34,11 +32,11 @@ GRID = {"imagenet": 7, "small": 3}  # side of the map that fc6 reads: 224 pixels
 
 
 def conv_relu(in_channels: int, out_channels: int, kernel: int, batch_norm: bool) -> nn.Sequential:
-    """A convolution with bias, as the paper's, BN if asked for, ReLU."""
+    """A convolution with bias as in the paper, BN if `batch_norm`, ReLU."""
     layers: dict[str, nn.Module] = {"conv": conv(in_channels, out_channels, kernel, bias=True)}
     if batch_norm:
-        layers["bn"] = nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM)
-    return nn.Sequential(OrderedDict(layers, relu=nn.ReLU(inplace=True)))
+        layers["bn"] = bn(out_channels)
+    return named(**layers, relu=relu())
 
 
 def make_stage(
@@ -54,14 +52,14 @@ def make_stage(
             layers["norm"] = local_response_norm()
     if pool:
         layers["pool"] = nn.MaxPool2d(2, stride=2)
-    return nn.Sequential(OrderedDict(layers))
+    return named(**layers)
 
 
 class VGG(nn.Module):
     """`stages` of convolutions, each ending in a pool, and `classifier` with fc6, fc7, fc8 (or fc8 alone).
 
-    Maps of another side than `grid` are averaged (or repeated) to it, so that fc6 takes images of every size; at the
-    published size nothing happens. Input (batch, in_channels, height, width), output logits (batch, num_classes).
+    Maps of another side than `grid` are averaged (or repeated) to it, so that fc6 reads images of every size; at the
+    published size they stay as they are. Input (batch, in_channels, height, width), output logits (batch, num_classes).
     """
 
     def __init__(
@@ -83,10 +81,8 @@ def make_head(
 ) -> tuple[nn.Sequential, int]:
     """The classifier and the side of the maps that it reads: three layers as in AlexNet, or one on averaged maps."""
     if head == "pool":
-        return nn.Sequential(OrderedDict(fc8=nn.Linear(features, num_classes))), 1
-    if head != "fc":
-        raise ValueError(f"head is fc or pool, not {head!r}")
-    return nn.Sequential(OrderedDict(make_classifier(features * grid**2, hidden, num_classes, dropout, "relu"))), grid
+        return named(fc8=nn.Linear(features, num_classes)), 1
+    return named(**make_classifier(features * grid**2, hidden, num_classes, dropout, "relu")), grid
 
 
 @register
@@ -102,14 +98,10 @@ def vgg(
 ) -> VGG:
     """The networks of table 1, for images of 224 pixels.
 
-    The small stem, for images of 16 to 32 pixels, pools after the first three stages only (it is the late pools that
-    would leave nothing of the map: VGG has no stem to take away). Head "pool" averages the maps and has one linear
+    VGG has no stem that could be replaced for images of 16 to 32 pixels; stem "small" pools after the first three
+    stages only, since the late pools would leave nothing of the map. Head "pool" averages the maps and has one linear
     layer and no dropout. Minimum input 32 pixels, 8 with the small stem.
     """
-    if config not in KERNELS:
-        raise ValueError(f"config is one of {', '.join(KERNELS)}, not {config!r}")
-    if stem not in GRID:
-        raise ValueError(f"stem is imagenet or small, not {stem!r}")
     widths = [in_channels, *(scaled(channels, width) for channels in CHANNELS)]
     pools = POOLED_STAGES[stem]
     stages = [

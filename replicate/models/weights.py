@@ -1,6 +1,6 @@
 """Load the parameters of torchvision's or timm's graph into ours.
 
-Each family lists rules that turn the reference's parameter names into ours; they stand in the family's own file.
+Each family's file lists the rules that turn the reference's parameter names into ours.
 """
 
 import re
@@ -17,7 +17,7 @@ _RULES: dict[tuple[str, str], Sequence[Rule]] = {}
 
 
 def register_reference(library: str, names: Iterable[str], rules: Sequence[Rule]) -> None:
-    """Say that `library` has the networks `names` too, and how its parameter names become ours."""
+    """Declare that `library` also has the networks `names`, and how its parameter names become ours."""
     _RULES.update({(library, name): rules for name in names})
 
 
@@ -38,9 +38,9 @@ def translate(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, T
 
 
 def load_reference(model: nn.Module, library: str, name: str, state: Mapping[str, Tensor]) -> None:
-    """Load `library`'s state_dict of the network `name` into `model`; every parameter must find its place.
+    """Load `library`'s state_dict of the network `name` into `model`; every parameter must have a counterpart.
 
-    Raises UserError for a network that the library is not known to have, RuntimeError when shapes disagree.
+    Raises UserError for a network that is not registered for the library, RuntimeError when shapes disagree.
     """
     if (library, name) not in _RULES:
         raise unknown(f"{library} network", name, reference_names(library))

@@ -5,26 +5,13 @@ both; batch normalisation has timm's epsilon 1e-5, Keras' is 1e-3. Figure 4's "e
 a ReLU after both convolutions, the network has the depthwise first and none between (`order`, `intermediate`).
 """
 
-from collections import OrderedDict
 from functools import partial
 from typing import Literal
 
 from torch import nn
 
-from replicate.models.layers.blocks import BN_MOMENTUM, Residual, conv, conv_bn, scaled
-from replicate.models.layers.inception_blocks import (
-    Builder,
-    Conv,
-    InceptionNet,
-    Stem,
-    Step,
-    Units,
-    check_choice,
-    full_size,
-    named_stages,
-    numbered,
-    out_channels,
-)
+from replicate.models.layers.blocks import Residual, Stem, bn, conv, conv_bn, named, relu, scaled
+from replicate.models.layers.inception_blocks import Conv, InceptionNet, Step, Units, numbered
 from replicate.models.registry import register, register_variants
 from replicate.models.weights import Rule, register_reference
 
@@ -43,12 +30,10 @@ def separable_conv(inputs: int, outputs: int, order: Order, intermediate: Interm
     pointwise = conv(inputs, outputs, 1)
     channels = inputs if order == "depthwise_first" else outputs
     depthwise = conv(channels, channels, 3, groups=channels)
-    pair: list[tuple[str, nn.Module]] = [("depthwise", depthwise), ("pointwise", pointwise)]
-    if order == "pointwise_first":
-        pair.reverse()
-    if intermediate != "none":
-        pair.insert(1, ("act", ACTIVATIONS[intermediate]()))
-    return nn.Sequential(OrderedDict(pair))
+    between = {} if intermediate == "none" else {"act": ACTIVATIONS[intermediate]()}
+    if order == "depthwise_first":
+        return named(depthwise=depthwise, **between, pointwise=pointwise)
+    return named(pointwise=pointwise, **between, depthwise=depthwise)
 
 
 def branch(inputs: int, widths: tuple[int, ...], separable: Separable, first_relu: bool, stride: int) -> nn.Sequential:
@@ -60,7 +45,7 @@ def branch(inputs: int, widths: tuple[int, ...], separable: Separable, first_rel
     for index, outputs in enumerate(widths):
         if index or first_relu:
             layers.append(nn.ReLU(inplace=index > 0))
-        layers += [separable(inputs, outputs), nn.BatchNorm2d(outputs, momentum=BN_MOMENTUM)]
+        layers += [separable(inputs, outputs), bn(outputs)]
         inputs = outputs
     if stride != 1:
         layers.append(nn.MaxPool2d(3, stride, padding=1))
@@ -85,7 +70,7 @@ def make_final(inputs: int, widths: tuple[int, ...], separable: Separable) -> nn
     """The separable convolutions after the last block, each with BN and ReLU."""
     layers: list[nn.Module] = []
     for outputs in widths:
-        layers += [separable(inputs, outputs), nn.BatchNorm2d(outputs, momentum=BN_MOMENTUM), nn.ReLU(inplace=True)]
+        layers += [separable(inputs, outputs), bn(outputs), relu()]
         inputs = outputs
     return nn.Sequential(*layers)
 
@@ -107,14 +92,11 @@ def xception(
     The small stem also keeps the first block at full size: 28 pixels leave 7 for the middle flow. Minimum input 37
     pixels, with the small stem 8.
     """
-    check_choice("intermediate", intermediate, Intermediate)
-    check_choice("order", order, Order)
-    check_choice("stem", stem, Stem)
     separable = partial(separable_conv, order=order, intermediate=intermediate)
     build = partial(block, separable=separable, residual=residual)
     first, second, third = (scaled(channels, width) for channels in ENTRY)
     middle, last = scaled(MIDDLE, width), scaled(EXIT, width)
-    entry: list[Builder] = [
+    entry = [
         partial(build, widths=(first, first), first_relu=False, stride=2 if stem == "imagenet" else 1),
         partial(build, widths=(second, second)),
         partial(build, widths=(third, third)),
@@ -124,10 +106,9 @@ def xception(
         "middle": numbered([partial(build, widths=(middle,) * 3, stride=1)] * middle_blocks),
         "exit": numbered([partial(build, widths=(middle, last))]),
     }
-    bottom = Units(width, epsilon=1e-5).chain(in_channels, STEM if stem == "imagenet" else full_size(STEM))
+    bottom = Units(width, epsilon=1e-5).stem(in_channels, STEM, stem)
     final = make_final(last, tuple(scaled(channels, width) for channels in FINAL), separable)
-    blocks = named_stages(out_channels(bottom, in_channels), stages)
-    return InceptionNet(bottom, blocks, num_classes, in_channels, dropout, final)
+    return InceptionNet(bottom, stages, num_classes, in_channels, dropout, final=lambda _: final)
 
 
 def _timm_block(number: int) -> str:

@@ -1,1 +1,1 @@
-"""Recipes, the LightningModule that follows them, and checkpoints to resume at any batch."""
+"""The LightningModule that follows a recipe, and checkpoints that resume at any batch."""

@@ -1,4 +1,4 @@
-"""Checkpoints that can be trusted: written whole, sealed with a checksum, read as plain data, set aside if damaged."""
+"""Checkpoints: written atomically, sealed with a checksum, read as plain data, set aside if damaged."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ WEIGHTS = "weights.pt"
 
 
 class SealedCheckpointIO(CheckpointIO):
-    """Lightning's checkpoint behind a line with its sha256."""
+    """Lightning's checkpoint after a line with its sha256."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         seal(checkpoint, Path(path))
@@ -34,7 +34,7 @@ class SealedCheckpointIO(CheckpointIO):
 
 
 def seal(content: object, path: Path) -> None:
-    """Write `content` as torch does, after the sha256 of the bytes."""
+    """Write `content` by torch.save, after the sha256 of the bytes."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     data = buffer.getvalue()
@@ -42,7 +42,7 @@ def seal(content: object, path: Path) -> None:
 
 
 def unseal(path: Path) -> bytes:
-    """The checkpoint's bytes. Raises ValueError if they are not those that were written."""
+    """The checkpoint's bytes. Raises ValueError if they differ from those that were written."""
     seal, _, data = path.read_bytes().partition(b"\n")
     if hashlib.sha256(data).hexdigest().encode() != seal:
         raise ValueError("its checksum does not match")
@@ -50,7 +50,7 @@ def unseal(path: Path) -> bytes:
 
 
 def usable_checkpoint(folder: Path) -> Path | None:
-    """The folder's checkpoint if it is whole; a damaged one is set aside."""
+    """The folder's checkpoint if it is intact; a damaged one is set aside."""
     path = folder / CHECKPOINT
     try:
         unseal(path)
@@ -63,7 +63,7 @@ def usable_checkpoint(folder: Path) -> Path | None:
 
 
 def save_weights(network: nn.Module, folder: Path) -> None:
-    """Keep a finished network's weights. The checkpoint stays until the record is written: a kill may come between."""
+    """Keep a finished network's weights. A kill may follow, so the checkpoint stays until the record is written."""
     seal(network.state_dict(), folder / WEIGHTS)
 
 
@@ -73,14 +73,14 @@ def load_weights(network: nn.Module, folder: Path) -> None:
 
 
 def load_training(module: Classification, folder: Path) -> None:
-    """Give `module` what the last checkpoint in `folder` has of a training that has ended."""
+    """Load into `module` the last checkpoint in `folder`, of a training that has ended."""
     checkpoint = SealedCheckpointIO().load_checkpoint(folder / CHECKPOINT)
     module.on_load_checkpoint(checkpoint)
     module.load_state_dict(checkpoint["state_dict"])
 
 
 class Checkpoint:
-    """Saves after a step when `seconds` have passed since the last save, and after the last: the test may be long."""
+    """Saves after a step if the last save is `seconds` old, and after the last step, since the test may be long."""
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self.path, self.seconds = folder / CHECKPOINT, seconds

@@ -1,7 +1,7 @@
-"""One training on several devices: a process for each, held together by the process of the run.
+"""One training on several devices: a process for each device, started and watched by the process of the run.
 
-The run's own process trains nothing. It can so end a device's process that no longer answers, whatever it waits for;
-store, progress and tracker stay its own; the test data are looked at once they are gone, on one device.
+The process of the run does not train. So it can end a device's process that no longer answers, whatever that waits
+for. It alone uses store, progress and tracker, and it tests on one device once the others have ended.
 """
 
 import multiprocessing
@@ -18,13 +18,13 @@ from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from replicate.compat import disable_lightning_signals
 from replicate.data.epochs import Share
 from replicate.errors import UserError
 from replicate.experiments.run_config import MachineConfig, Run, TrainingConfig
@@ -37,13 +37,13 @@ from replicate.training.preemption import SIGNALS, Preempted, Preemption
 from replicate.training.trainer import accelerator_device, make_trainer, prepare, quiet_lightning
 from replicate.training.watch import Watch
 
-ASK_EVERY = 10  # steps between the first device's words to the others, each of which waits for the devices
-PATIENCE = timedelta(hours=6)  # that a device waits for another, which may validate; a dead one is seen at once
-GRACE = 5.0  # seconds that the others have to end after the first one failed
+ASK_EVERY = 10  # steps between the first device's broadcasts, each of which waits for all devices
+PATIENCE = timedelta(hours=6)  # for which a device waits for another, which may validate; a dead one is seen at once
+GRACE = 5.0  # seconds in which the other processes may end after the first one failed
 
 
 class Relay(Tracker):
-    """In the first device's process: hands on what there is to tell."""
+    """Sends progress and metrics from the first device's process to the process of the run."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -56,7 +56,7 @@ class Relay(Tracker):
 
 
 class Orders:
-    """The first device decides when all save and whether all stop: what each would decide alone, others would not."""
+    """The first device decides for all when to save and whether to stop; alone, each would decide differently."""
 
     def __init__(self, checkpoint: Checkpoint, pipe: Connection) -> None:
         self.checkpoint, self.pipe = checkpoint, pipe
@@ -71,24 +71,19 @@ class Orders:
             raise Preempted(128 + number)
 
     def decide(self) -> tuple[bool, int]:
-        """Whether to save, and the signal upon which to leave. Only the first device's pipe ever has one."""
+        """Whether to save, and the signal to stop on, or 0. Only the first device's pipe gets signals."""
         number = self.pipe.recv() if self.pipe.poll() else 0
         return number > 0 or self.checkpoint.due(), number
 
 
-def deafen(trainer: pl.Trainer) -> None:
-    """Signals are obeyed by the process of the run. Lightning would broadcast one before every batch, and wait."""
-    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
-    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
-
-
 def ignore_signals() -> None:
+    """Leave signals to the process of the run, which tells the first device."""
     for number in (*SIGNALS, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it does, even if that was killed."""
+    """End this process when its parent ends, even if that is killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -102,7 +97,7 @@ def end_with_parent() -> None:
 def train_rank(
     rank: int, run: Run[TrainingConfig], machine: MachineConfig, store: RunStore, port: int, pipe: Connection
 ) -> None:
-    """What the process of device `rank` does. Its exit code is 0, or 128 + the signal on which it left."""
+    """Run the process of device `rank`. Its exit code is 0, or 128 + the signal on which it stopped."""
     end_with_parent()
     ignore_signals()
     try:
@@ -114,7 +109,7 @@ def train_rank(
 
 
 def train_share(rank: int, task: Task[TrainingConfig], port: int, pipe: Connection) -> None:
-    """Train on every N-th part of the stream beginning with `rank`, of N devices."""
+    """Train on every N-th micro-batch, beginning with `rank`, where N is the number of devices."""
     config = task.run.config
     devices = config.devices
     torch.set_num_threads(task.machine.threads)
@@ -126,7 +121,7 @@ def train_share(rank: int, task: Task[TrainingConfig], port: int, pipe: Connecti
     with quiet_lightning():
         plugins, strategy = [LightningEnvironment()], make_strategy()
         trainer = make_trainer(task, config.trainer, plugins, strategy=strategy, devices=devices)
-        deafen(trainer)
+        disable_lightning_signals(trainer)
         training.run(trainer, task)
     if rank == 0:
         pipe.send(("finish", watch.speed()))
@@ -136,16 +131,16 @@ def train_share(rank: int, task: Task[TrainingConfig], port: int, pipe: Connecti
 def make_strategy() -> DDPStrategy:
     """DDP that averages gradients and nothing else.
 
-    Every device draws the same weights or reads the same checkpoint, so none has to be sent. Running statistics stay
-    each device's own and the first one's are kept, as DDP does by default: training never reads them, and averages
-    would make a resumed run differ in roundings. The sums of the epoch are each device's own, too. Stochastic depth
-    leaves out other blocks on each device: unused parameters.
+    Every device draws the same weights or reads the same checkpoint, so none has to be sent. Each device has its
+    running statistics, of which the first device's are kept, as DDP does by default: training never reads them, and
+    averages would make a resumed run differ in roundings. Each device also has its sums of the epoch. Stochastic depth
+    leaves out other blocks on each device, so some parameters are unused.
     """
     return DDPStrategy(broadcast_buffers=False, init_sync=False, find_unused_parameters=True)
 
 
 def join_group(rank: int, devices: int, port: int, kind: str) -> torch.device:
-    """Meet the other processes at `port`; the device of this one."""
+    """Join the group of processes at `port`; returns the device of this one."""
     os.environ["LOCAL_RANK"] = str(rank)  # where Lightning's environment looks
     device = torch.device(kind, rank) if kind == "cuda" else torch.device(kind)
     if kind == "cuda":
@@ -162,14 +157,14 @@ def join_group(rank: int, devices: int, port: int, kind: str) -> torch.device:
 
 
 def train_on_devices(task: Task) -> float | None:
-    """Train `task` on the devices that it asks for and leave the last checkpoint; returns images/s of all together.
+    """Train `task` on its devices and leave the last checkpoint; returns the images/s of all devices together.
 
     Raises RuntimeError when a device's process fails or dies, Preempted on a signal.
     """
     devices = task.run.config.devices
     check_gpus(devices, task.machine.accelerator)
     team = Team(task, devices)
-    with Told(team, task) as preemption:
+    with RelayedPreemption(team, task) as preemption:
         try:
             team.start()
             team.listen()
@@ -184,11 +179,11 @@ def train_on_devices(task: Task) -> float | None:
 def check_gpus(devices: int, accelerator: str) -> None:
     """Raise UserError when this machine trains on GPUs and has fewer than `devices`."""
     if accelerator_device(accelerator).type == "cuda" and torch.cuda.device_count() < devices:
-        raise UserError(f"trainer.devices={devices}: this machine has {torch.cuda.device_count()} of them")
+        raise UserError(f"trainer.devices={devices}: this machine has {torch.cuda.device_count()} GPUs")
 
 
 class Team:
-    """The devices' processes as the process of the run sees them."""
+    """The devices' processes, for the process of the run."""
 
     def __init__(self, task: Task, devices: int) -> None:
         self.task = task
@@ -201,7 +196,7 @@ class Team:
         self.ranks: list[SpawnProcess] = []
 
     def start(self) -> None:
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else DDP warns that no parameter was unused
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # otherwise DDP warns that no parameter was unused
         given = (self.task.run, self.task.machine, self.task.store, self.meeting.port)
         for rank, pipe in enumerate(self.others):
             process = multiprocessing.get_context("spawn").Process(target=train_rank, args=(rank, *given, pipe))
@@ -210,17 +205,18 @@ class Team:
             pipe.close()
 
     def listen(self) -> None:
-        """Hear what the devices tell until all have ended or one has failed."""
+        """Receive the devices' messages until all have ended or one has failed."""
         while (alive := [rank.sentinel for rank in self.ranks if rank.is_alive()]) and not any(self.codes()):
             wait([*self.pipes, *alive])
-            self.hear()
+            self.drain_pipes()
 
-    def hear(self) -> None:
+    def drain_pipes(self) -> None:
+        """Handle each message that has come: its first item names a method of this class."""
         for pipe in list(self.pipes):
             try:
                 while pipe.poll():
-                    name, *told = pipe.recv()
-                    getattr(self, name)(*told)
+                    name, *values = pipe.recv()
+                    getattr(self, name)(*values)
             except (EOFError, OSError):
                 self.pipes.remove(pipe)
 
@@ -237,22 +233,22 @@ class Team:
         self.failures.append((when, rank, trace))
 
     def codes(self) -> list[int]:
-        """Exit codes of the processes that have ended; negative where a signal ended them."""
+        """Exit codes of the processes that have ended; negative if a signal ended them."""
         return [rank.exitcode for rank in self.ranks if rank.exitcode is not None]
 
     def end(self) -> None:
-        """Let no process live on. What they said last is heard."""
+        """End every process, after their last messages."""
         deadline = time.monotonic() + (GRACE if any(self.codes()) else 0)
         for rank in self.ranks:
             rank.join(max(0, deadline - time.monotonic()))
-        self.hear()
+        self.drain_pipes()
         self.dead = [place for place, rank in enumerate(self.ranks) if (rank.exitcode or 0) < 0]
         for rank in self.ranks:
             rank.kill()
             rank.join()
 
     def check(self) -> None:
-        """Raise RuntimeError that names the device which failed first; the others only lost it."""
+        """Raise RuntimeError that names the device which failed first; the others failed because of it."""
         count = len(self.ranks)
         for rank in self.dead:
             name = signal.Signals(-(self.ranks[rank].exitcode or 0)).name
@@ -264,8 +260,8 @@ class Team:
             raise RuntimeError(f"the processes of {count} devices ended with exit codes {self.codes()}")
 
 
-class Told(Preemption):
-    """Tells the first device of a signal; all save at one step and leave."""
+class RelayedPreemption(Preemption):
+    """Sends a signal to the first device; then all devices save at one step and stop."""
 
     def __init__(self, team: Team, task: Task) -> None:
         super().__init__(task.folder / CHECKPOINT)

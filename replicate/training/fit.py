@@ -1,4 +1,4 @@
-"""Train a network by a recipe and look at the test data once: what every study that trains begins with."""
+"""Train a network by a recipe and test it once: the first step of every study that trains."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from replicate.training.watch import Watch
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network, its curves and what it scored on the test data."""
+    """A trained network, its curves and its scores on the test data."""
 
     network: nn.Module
     measurements: tuple[Measurement, ...]
@@ -32,7 +32,7 @@ class Trained:
 
 
 def fit(task: Task[TrainingConfig]) -> Trained:
-    """Train the task's network, from its checkpoint if there is one, and evaluate it once, on one device."""
+    """Train the task's network, from its checkpoint if there is one, and test it once, on one device."""
     config = task.run.config
     check_parts(config.recipe, config.trainer)
     device, share = accelerator_device(task.machine.accelerator), Share(config.trainer.parts)
@@ -60,7 +60,9 @@ def check_parts(recipe: Recipe, trainer: TrainerConfig) -> None:
     """Raise UserError when devices and accumulation do not divide the recipe's batch."""
     if recipe.batch_size % trainer.parts:
         ways = f"trainer.devices={trainer.devices or 1} and trainer.accumulate={trainer.accumulate}"
-        raise UserError(f"a batch of {recipe.batch_size} cannot be cut into {trainer.parts} equal parts: {ways}")
+        raise UserError(
+            f"a batch of {recipe.batch_size} cannot be cut into {trainer.parts} equal micro-batches: {ways}"
+        )
 
 
 def measurements(history: list[dict[str, float]], scores: dict[str, float], classes: int) -> tuple[Measurement, ...]:

@@ -1,5 +1,6 @@
 """The one LightningModule: a network, a recipe, and sums that stay on the device until the epoch ends."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,17 +18,17 @@ from replicate.training.ranking import ranks
 
 Batch = tuple[Tensor, Tensor]
 Observer = Callable[["Classification", int], None]
-"""Called after each step with the module and the number of steps done: between two parts of a step, a checkpoint would
-lose the gradient of those that are done. Lightning calls its own callbacks before the module has closed the epoch, when
-a checkpoint would miss the epoch's row."""
-WARMUP_CHECK = 20  # steps between looks at the training error, each of which waits for the device
+"""Called after each step with the module and the number of steps done, and never between micro-batches, where a
+checkpoint would lose their gradient. Lightning's own callbacks come before the end of the epoch is recorded: a
+checkpoint would miss its row of the history."""
+WARMUP_CHECK = 20  # steps between checks of the training error, each of which waits for the device
 
 
 def seed_generators(value: int, device: torch.device) -> None:
     """Seed the CPU's generator and that of a GPU in use.
 
-    torch.manual_seed would, without a GPU, note each call and its stack for a CUDA that may begin later: half a
-    millisecond a step, and memory that only grows.
+    Without a GPU torch.manual_seed would keep each call and its stack for a later start of CUDA: half a millisecond a
+    step, and memory that only grows.
     """
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
@@ -38,9 +39,9 @@ class Classification(pl.LightningModule):
     """Trains `network` to classify; `history` gets one row per finished epoch.
 
     Lightning sees the whole training as one stream of batches, so a batch's index is its place in the training.
-    Before every batch torch's generator is seeded from (seed, index): dropout and stochastic depth then need no saved
-    state to resume exactly, anywhere. Where `plan` cuts the recipe's batches, Lightning's batches are their parts, and
-    each part's loss is weighted so that a step follows the mean gradient over the recipe's batch.
+    Before every batch torch's generator is seeded from (seed, index), so that dropout and stochastic depth resume
+    exactly without a saved state. If `plan` cuts the recipe's batches, Lightning's batches are the micro-batches, and
+    each loss is weighted so that a step follows the mean gradient over the recipe's batch.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Classification(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.seed = network, recipe, seed
-        self.plan, self.accumulate = plan, plan.share.parts // plan.share.devices
+        self.plan, self.accumulate = plan, plan.share.micro_batches // plan.share.devices
         self.validation, self.observers = validation, observers
         self.history: list[dict[str, float]] = []
         self.warming = recipe.warmup.until_train_error is not None
@@ -99,7 +100,7 @@ class Classification(pl.LightningModule):
             wrong = (logits.argmax(1) != labels).sum()
             self.sums += torch.stack([loss * len(labels), wrong, wrong.new_tensor(len(labels))])
         if isinstance(outputs, AuxOutput):
-            weight = float(self.network.auxiliary_weight)  # type: ignore[arg-type]  # of every network with such heads
+            weight = float(self.network.auxiliary_weight)  # type: ignore[arg-type]  # every network with such heads has it
             for head in outputs.auxiliary:
                 loss = loss + weight * F.cross_entropy(head, labels, label_smoothing=smoothing)
         return loss * self.plan.weight(batch_idx % len(self.plan))
@@ -128,19 +129,19 @@ class Classification(pl.LightningModule):
         return [float(value) for value in sums.tolist()]
 
     def end_epoch(self) -> None:
-        """Turn the sums into a row of history; stop a training whose loss is no number."""
+        """Turn the sums into a row of history; stop a training whose loss is not finite."""
         loss, wrong, images = self.totals()
         self.sums.zero_()
         self.history.append({"train_loss": loss / images, "train_error": 100 * wrong / images, **self.validate()})
-        if loss != loss or loss in (float("inf"), float("-inf")):
+        if not math.isfinite(loss):
             self.diverged = True
             self.trainer.should_stop = True
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and errors on the validation images, if there are any; of several devices the first one measures.
+        """Loss and errors on the validation images, if there are any, measured by the first device.
 
-        Here and not in Lightning's loop, which would leave the row out after a resume at the end of an epoch.
+        Lightning's validation loop would leave the row out after a resume at the end of an epoch.
         """
         if self.validation is None or self.plan.share.rank:
             return {}
@@ -157,11 +158,11 @@ class Classification(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state, sums = checkpoint["replicate"], checkpoint["state_dict"]["sums"]
-        checkpoint["state_dict"]["sums"] = sums.view(-1, 3)[self.plan.share.rank]  # each device's own, to the bit
+        checkpoint["state_dict"]["sums"] = sums.view(-1, 3)[self.plan.share.rank]  # exactly those of this device
         self.history, self.warming, self.diverged = state["history"], state["warming"], state["diverged"]
 
     def on_train_start(self) -> None:
-        self.trainer.should_stop = self.diverged  # the checkpoint's training had come to its end
+        self.trainer.should_stop = self.diverged  # the checkpoint may be of a training that has diverged
 
     def on_test_epoch_start(self) -> None:
         self.scores.zero_()
@@ -181,6 +182,6 @@ class Classification(pl.LightningModule):
         self.scores += torch.stack([loss, wrong.sum(), wrong5.sum(), loss.new_tensor(len(labels))])
 
     def rates(self) -> dict[str, float]:
-        """Mean loss, error (top-1) and top-5 error in percent, since the scores were last emptied."""
+        """Mean loss, error (top-1) and top-5 error in percent, since the scores were last reset."""
         loss, top1, top5, images = (float(value) for value in self.scores.tolist())
         return {"loss": loss / images, "error": 100 * top1 / images, "top5_error": 100 * top5 / images}

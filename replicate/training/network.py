@@ -18,7 +18,7 @@ from replicate.training.init import initialiser
 def network_options(model: Mapping[str, Any], data: DataConfig) -> tuple[str, dict[str, Any]]:
     """The network's name, and its options completed by the data's channels and classes."""
     if "name" not in model:
-        raise UserError("model.name is missing: which network is it?")
+        raise UserError("model.name is missing: it names the network")
     shape = data_shape(data)
     options = {"in_channels": shape.channels, "num_classes": shape.classes, **model}
     return options.pop("name"), options
@@ -34,10 +34,10 @@ def build_network(model: Mapping[str, Any], data: DataConfig, init: str, seed: i
 
 
 def train_only(network: nn.Module, part: str | None) -> nn.Module:
-    """Freeze every parameter, in place, but those of the module called `part`; None freezes nothing.
+    """Freeze every parameter, in place, except those of the module called `part`; None freezes nothing.
 
-    Batch normalisation in the frozen rest still follows its batches' statistics. Raises UserError for a module that is
-    not there or has no parameters.
+    Frozen batch normalisation still uses the statistics of its batches. Raises UserError for a module that does not
+    exist or has no parameters.
     """
     if part is None:
         return network

@@ -1,16 +1,15 @@
-"""The papers' optimisers over the parameters that they decay and those that they spare."""
+"""The papers' optimisers, and which parameters their weight decay reaches."""
 
 from typing import Any
 
 from torch import nn, optim
 
 from replicate.experiments.recipe import Recipe
-
-NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+from replicate.models.counting import NORMALISATION
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """All trained parameters with the recipe's weight decay, or those that it spares apart without one."""
+    """The trained parameters with the recipe's weight decay; those that it spares are a group without one."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if recipe.decay == "all":
         return [{"params": trained, "weight_decay": recipe.weight_decay}]
@@ -27,12 +26,12 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def depthwise(layer: nn.Module) -> bool:
-    """Whether the layer filters each channel by itself: so few weights want no decay (Howard et al. 2017, 3.2)."""
+    """Whether the layer filters each channel alone. So few weights need no decay (Howard et al. 2017, section 3.2)."""
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """Build the recipe's optimiser. The learning rate is set anew before every step."""
+    """Build the recipe's optimiser. The module sets the learning rate before every step."""
     groups = parameter_groups(model, recipe)
     if recipe.optimizer == "sgd":
         return optim.SGD(

@@ -1,4 +1,4 @@
-"""A request to stop (SIGTERM, SLURM's USR1 and USR2): checkpoint at the next batch, then let the scheduler act."""
+"""Requests to stop (SIGTERM, SLURM's USR1 and USR2): save a checkpoint after the next step, then stop."""
 
 import os
 import signal
@@ -11,18 +11,18 @@ from typing import Any, NoReturn
 import pytorch_lightning as pl
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-"""What `kill`, SLURM's `--signal=USR1@90` and submitit's jobs send before the process is ended."""
+"""The signals that `kill`, SLURM's `--signal=USR1@90` and submitit's jobs send before they end the process."""
 
 
 class Preempted(SystemExit):
-    """Ends the process with the shell's code for the signal, 128 + its number; no `except Exception` stops it."""
+    """Ends the process with the shell's code for the signal, 128 + its number; no `except Exception` catches it."""
 
 
 class Preemption:
-    """While it is entered, a signal is noted instead of ending the process; called after each batch, it obeys.
+    """A context in which a signal is noted instead of ending the process, and obeyed by the call after each step.
 
-    A scheduler's own handler (submitit's, which queues the job again) gets the signal once the checkpoint is written.
-    Signals reach the main thread only; entered elsewhere, nothing changes.
+    A scheduler's handler (submitit's, which queues the job again) gets the signal once the checkpoint is written.
+    Signals reach the main thread only; in another thread the context changes nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +37,7 @@ class Preemption:
         return self
 
     def take_over(self) -> None:
-        """Lightning put a handler of its own before ours, which would leave between two batches without a word."""
+        """Replace the handler that Lightning has set over ours, which would end the training without a checkpoint."""
         for number in self.previous:
             signal.signal(number, self.note)
         self.first = False
@@ -47,7 +47,7 @@ class Preemption:
     ) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
-        if kind is None and self.noted is not None:  # it came after the last batch
+        if kind is None and self.noted is not None:  # the signal came after the last step
             os.kill(os.getpid(), self.noted)
 
     def note(self, number: int, frame: FrameType | None) -> None:
@@ -62,7 +62,7 @@ class Preemption:
         self.obey(self.noted)
 
     def obey(self, number: int) -> NoReturn:
-        """Let the scheduler's handler act, then leave."""
+        """Call the scheduler's handler, then end the process."""
         handler: Callable[[int, FrameType | None], Any] | Any = self.previous[number]
         if callable(handler):
             handler(number, None)

@@ -1,4 +1,4 @@
-"""What a training is put together from, on one device or as one of several."""
+"""The objects of a training, on one device or as one of several."""
 
 import logging
 import warnings
@@ -22,7 +22,7 @@ from replicate.training.network import build_network, train_only
 
 @dataclass(frozen=True)
 class Training:
-    """A network, what it is shown and what trains it."""
+    """A network, its data and the module that trains it."""
 
     network: nn.Module
     loaders: Loaders
@@ -39,7 +39,7 @@ class Training:
 def prepare(
     task: Task[TrainingConfig], share: Share, device: torch.device, observers: Sequence[Observer] = ()
 ) -> Training:
-    """The task's training, or the `share` of it that one of several devices has."""
+    """The task's training, or one device's `share` of it."""
     config, machine = task.run.config, task.machine
     loaders = make_loaders(
         config.data,
@@ -67,14 +67,14 @@ def prepare(
 
 
 def accelerator_device(accelerator: str) -> torch.device:
-    """Where the images live: the first GPU, or the CPU."""
+    """The device of images and network: the first GPU, or the CPU."""
     return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def make_trainer(task: Task, config: TrainerConfig, plugins: Sequence[Any] = (), **parallel: Any) -> pl.Trainer:
-    """Lightning without what we do not use: no files of its own, no bar (the sweep has one), no sanity pass.
+    """Lightning's trainer without its files, progress bar (the sweep has one) and sanity pass.
 
-    `plugins` and `parallel` say what is needed beside that where a training has several devices.
+    `plugins` and `parallel` are further arguments for a training on several devices.
     """
     return pl.Trainer(
         accelerator="cpu" if accelerator_device(task.machine.accelerator).type == "cpu" else "gpu",
@@ -94,7 +94,7 @@ def make_trainer(task: Task, config: TrainerConfig, plugins: Sequence[Any] = (),
 
 
 class quiet_lightning(warnings.catch_warnings):
-    """Silence Lightning's advice on loader workers and log intervals: our loaders have none by design."""
+    """Silence Lightning's advice on loader workers and log intervals, which our loaders do not have by design."""
 
     def __enter__(self) -> Any:
         entered = super().__enter__()

@@ -1,4 +1,4 @@
-"""Where a training stands and how fast it is, told to the sweep and the tracker."""
+"""Reports of a training's progress and speed to the sweep and the tracker."""
 
 import time
 
@@ -10,12 +10,12 @@ SPEED_WINDOW = 20  # steps over which images/s are averaged
 
 
 class Watch:
-    """Tells the sweep and the tracker how far the run is and how fast."""
+    """Reports to the sweep and the tracker how far the run is and how fast."""
 
     def __init__(self, task: Task, batch_size: int) -> None:
         self.task, self.batch_size = task, batch_size
         self.began = self.window = time.monotonic()
-        self.before: int | None = None  # steps of earlier sittings
+        self.before: int | None = None  # steps of earlier attempts
         self.marks: list[float] = []
 
     def __call__(self, module: Classification, done: int) -> None:
@@ -42,5 +42,5 @@ class Watch:
         )
 
     def speed(self) -> float | None:
-        """The median images/s of this sitting."""
+        """The median images/s of this attempt."""
         return sorted(self.marks)[len(self.marks) // 2] if self.marks else None

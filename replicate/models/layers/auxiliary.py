@@ -1,4 +1,4 @@
-"""What a network with auxiliary classifiers returns while it trains."""
+"""The output of a network with auxiliary classifiers in training mode."""
 
 from typing import NamedTuple
 

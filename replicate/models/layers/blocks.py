@@ -1,7 +1,9 @@
 """The few pieces that most of the networks share. Everything else stands in its paper's own file."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,12 @@ from torch import Tensor, nn
 
 from replicate.errors import UserError
 
-BN_MOMENTUM = 0.1  # torch counts from the other end: the papers' Caffe and Torch7 models keep 0.9 of the old value
+Stem = Literal["imagenet", "small"]
+"""The paper's first layers, or layers that keep images of 16 to 32 pixels at full size."""
+MakeActivation = Callable[[], nn.Module]
+
+relu = partial(nn.ReLU, inplace=True)
+relu6 = partial(nn.ReLU6, inplace=True)
 
 
 def check_images(images: Tensor, in_channels: int, min_size: int) -> None:
@@ -44,14 +51,50 @@ def conv(
     return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, groups=groups, bias=bias)
 
 
+def bn(channels: int, epsilon: float = 1e-5) -> nn.BatchNorm2d:
+    """Batch normalisation with torch's momentum 0.1, which counts the new value.
+
+    The papers' Caffe and Torch7 models say the same in the other way: they keep 0.9 of the old value.
+    """
+    return nn.BatchNorm2d(channels, epsilon)
+
+
+def named(**layers: nn.Module) -> nn.Sequential:
+    """The layers in a row, under their names."""
+    return nn.Sequential(OrderedDict(layers))
+
+
 def conv_bn(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """Convolution and batch normalisation, no activation. Submodules: conv, bn."""
-    return nn.Sequential(
-        OrderedDict(
-            conv=conv(in_channels, out_channels, kernel, stride, groups),
-            bn=nn.BatchNorm2d(out_channels, momentum=BN_MOMENTUM),
-        )
-    )
+    return named(conv=conv(in_channels, out_channels, kernel, stride, groups), bn=bn(out_channels))
+
+
+def conv_bn_relu(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    stride: int = 1,
+    groups: int = 1,
+    activation: MakeActivation = relu,
+) -> nn.Sequential:
+    """Convolution, batch normalisation, activation. Submodules: conv, bn, relu."""
+    layers = conv_bn(in_channels, out_channels, kernel, stride, groups)
+    layers.add_module("relu", activation())
+    return layers
+
+
+def post_activation(*convolutions: nn.Conv2d, last_relu: bool = False) -> nn.Sequential:
+    """BN and ReLU after each convolution: conv1, bn1, relu1, conv2, ...
+
+    The last ReLU is left out by default, because in a residual branch a sum comes before it.
+    """
+    layers = nn.Sequential()
+    for number, convolution in enumerate(convolutions, 1):
+        layers.add_module(f"conv{number}", convolution)
+        layers.add_module(f"bn{number}", bn(convolution.out_channels))
+        if last_relu or number < len(convolutions):
+            layers.add_module(f"relu{number}", relu())
+    return layers
 
 
 class Residual(nn.Module):
@@ -131,33 +174,25 @@ BlockBuilder = Callable[[int, int, int], nn.Module]
 """(in_channels, out_channels, stride) -> block"""
 
 
-def stage(build: BlockBuilder, blocks: int, in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    """`blocks` blocks in a row; the first one changes the width and takes the stride."""
-    rest = (build(out_channels, out_channels, 1) for _ in range(blocks - 1))
-    return nn.Sequential(build(in_channels, out_channels, stride), *rest)
+def make_stages(
+    build: BlockBuilder, widths: Sequence[Sequence[int]], strides: Sequence[int], in_channels: int
+) -> nn.Sequential:
+    """A stage for each row of `widths`, with a block for each width; the first block of a stage takes its stride."""
+    stages = []
+    for row, stride in zip(widths, strides, strict=True):
+        blocks = []
+        for index, channels in enumerate(row):
+            blocks.append(build(in_channels, channels, stride if index == 0 else 1))
+            in_channels = channels
+        stages.append(nn.Sequential(*blocks))
+    return nn.Sequential(*stages)
 
 
 def imagenet_stem(in_channels: int, width: int) -> nn.Sequential:
     """7x7 convolution with stride 2, BN, ReLU, 3x3 max pooling with stride 2: maps of a quarter of the size.
 
-    Torch's padding of the pool (He et al.'s Caffe model pads at the far edge only).
+    The pool is padded on all sides as in Torch; He et al.'s Caffe model pads it at the far edge only.
     """
-    return nn.Sequential(
-        OrderedDict(
-            conv=conv(in_channels, width, 7, stride=2),
-            bn=nn.BatchNorm2d(width, momentum=BN_MOMENTUM),
-            relu=nn.ReLU(inplace=True),
-            pool=nn.MaxPool2d(3, stride=2, padding=1),
-        )
-    )
-
-
-def small_stem(in_channels: int, width: int) -> nn.Sequential:
-    """3x3 convolution, BN, ReLU at full size: the stem for CIFAR and the bundled images."""
-    return nn.Sequential(
-        OrderedDict(
-            conv=conv(in_channels, width, 3),
-            bn=nn.BatchNorm2d(width, momentum=BN_MOMENTUM),
-            relu=nn.ReLU(inplace=True),
-        )
-    )
+    stem = conv_bn_relu(in_channels, width, 7, stride=2)
+    stem.add_module("pool", nn.MaxPool2d(3, stride=2, padding=1))
+    return stem

@@ -1,25 +1,25 @@
-"""What the Inception papers draw, as data: chains of convolutions and pools, forked and concatenated.
+"""The figures of the Inception papers as data: chains of convolutions and pools, forked and concatenated.
 
-A figure of a paper becomes a few lists of :class:`Conv`, :class:`Pool` and :class:`Fork`; :class:`Units` builds
-them. How many channels leave a module and how large an image it needs are read off the built module.
+A figure becomes a few lists of :class:`Conv`, :class:`Pool` and :class:`Fork`; :class:`Units` builds them. How many
+channels leave a module and how large an image it needs are read off the built module.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from replicate.models.layers.auxiliary import AuxOutput
-from replicate.models.layers.blocks import BN_MOMENTUM, Residual, check_images, scaled
+from replicate.models.layers.blocks import Residual, Stem, bn, check_images, relu, scaled
 
-Stem = Literal["imagenet", "small"]
+Item = TypeVar("Item")
 Activation = Literal["relu", "sigmoid"]
 Padding = Literal["same", "valid", "ceil"]
 
-BN_EPSILON = 1e-3  # of every Inception with published weights; the papers do not state it
+BN_EPSILON = 1e-3  # used by every Inception with published weights; the papers do not state it
 
 
 class Conv(NamedTuple):
@@ -51,12 +51,6 @@ class Fork:
 Step = Conv | Pool | Fork
 
 
-def check_choice(option: str, value: str, choices: Any) -> None:
-    """ValueError unless `value` is one of the strings of the Literal type `choices`."""
-    if value not in get_args(choices):
-        raise ValueError(f"{option} is one of {', '.join(get_args(choices))}, not {value!r}")
-
-
 class Branches(nn.ModuleList):
     """A built fork: (batch, channels, height, width) through every branch, concatenated over channels."""
 
@@ -80,9 +74,9 @@ def out_channels(module: nn.Module, inputs: int) -> int:
 
 
 def smallest_side(module: nn.Module, side: int = 1) -> int:
-    """Pixels a side that `module` needs to put out at least `side`.
+    """The side in pixels of the smallest input from which `module` makes maps of at least `side` pixels a side.
 
-    A layer of stride s needs s pixels for each that it puts out, even where padding would let it live on fewer.
+    A layer of stride s needs s pixels for each output pixel, even where padding would let it work with fewer.
     """
     match module:
         case nn.Conv2d() | nn.MaxPool2d() | nn.AvgPool2d():
@@ -122,11 +116,11 @@ def make_pool(pool: Pool) -> nn.MaxPool2d | nn.AvgPool2d:
 
 @dataclass(frozen=True)
 class Units:
-    """How one network builds its convolutions, with the width factor on every channel count."""
+    """How one network builds its convolutions. The width factor multiplies every channel count."""
 
     width: float = 1.0
     batch_norm: bool = True
-    bias: bool = False  # beside batch normalisation, which makes it idle; without, there always is one
+    bias: bool = False  # a bias although batch normalisation makes it idle; without BN there always is one
     activation: Activation = "relu"
     activation_first: bool = False
     epsilon: float = BN_EPSILON
@@ -142,14 +136,18 @@ class Units:
         if self.activation_first:
             unit.add_module("act", self._act())
         if self.batch_norm:
-            unit.add_module("bn", nn.BatchNorm2d(outputs, self.epsilon, BN_MOMENTUM))
+            unit.add_module("bn", bn(outputs, self.epsilon))
         if not self.activation_first:
             unit.add_module("act", self._act())
         return unit
 
     def chain(self, inputs: int, steps: Sequence[Step]) -> nn.Sequential:
         """The steps one after the other."""
-        return grow(inputs, numbered([partial(self.build, step=step) for step in steps]))
+        return grow(inputs, self.builders(numbered(steps)))
+
+    def stem(self, in_channels: int, steps: Sequence[Step], stem: Stem) -> nn.Sequential:
+        """The steps as a stem; the small one keeps images at full size."""
+        return self.chain(in_channels, steps if stem == "imagenet" else full_size(steps))
 
     def build(self, inputs: int, step: Step) -> nn.Module:
         """The module of one step for `inputs` channels."""
@@ -159,8 +157,12 @@ class Units:
             return make_pool(step)
         return Branches(self.chain(inputs, branch) for branch in step.branches)
 
+    def builders(self, steps: Mapping[str, Step]) -> "dict[str, Builder]":
+        """The builders of named steps."""
+        return {name: partial(self.build, step=step) for name, step in steps.items()}
+
     def _act(self) -> nn.Module:
-        return nn.ReLU(inplace=True) if self.activation == "relu" else nn.Sigmoid()
+        return relu() if self.activation == "relu" else nn.Sigmoid()
 
 
 Builder = Callable[[int], nn.Module]
@@ -176,20 +178,15 @@ def grow(inputs: int, builders: Mapping[str, Builder]) -> nn.Sequential:
     return row
 
 
-def named_stages(inputs: int, stages: Mapping[str, Mapping[str, Builder]]) -> nn.Sequential:
-    """Stages of blocks under the papers' names: stage "3" with block "a" is the module 3a."""
-    return grow(inputs, {stage: partial(grow, builders=blocks) for stage, blocks in stages.items()})
-
-
-def numbered(builders: Sequence[Builder]) -> dict[str, Builder]:
-    """Blocks that the paper does not name: 0, 1, ..."""
-    return {str(index): build for index, build in enumerate(builders)}
+def numbered(items: Sequence[Item]) -> dict[str, Item]:
+    """Names 0, 1, ... for the blocks that the paper does not name."""
+    return {str(index): item for index, item in enumerate(items)}
 
 
 def full_size(steps: Sequence[Step]) -> list[Step]:
-    """The same steps with nothing made smaller: the stem for 16 to 32 pixel images.
+    """The same steps with maps of constant size: the stem for images of 16 to 32 pixels.
 
-    Strides and valid padding go, and so do pools, except where they are a branch of their own.
+    Strides and valid padding are removed, and so are pools, except where one is a branch.
     """
     return [_full_size(step) for step in steps if not isinstance(step, Pool)]
 
@@ -203,30 +200,34 @@ def _full_size(step: Step) -> Step:
 
 
 class InceptionNet(nn.Module):
-    """Stem, named stages, global average pool, dropout, fully connected layer, and auxiliary heads on the way.
+    """Stem, named stages, global average pool, dropout, fully connected layer, and auxiliary heads along the way.
 
-    `heads` maps a block's name (stage and block, "4a") to the builder of the classifier on that block's output.
-    Input (batch, in_channels, height, width); output logits (batch, num_classes), in training mode with heads an
-    :class:`AuxOutput`, the lowest head first. Each auxiliary loss is to be weighted by `auxiliary_weight`.
+    `stages` has the builders of the blocks under the papers' names: stage "3" with block "a" is the module 3a. `heads`
+    maps such a name ("4a") to the builder of the classifier on that block's output, `final` builds what follows the
+    last block. Input (batch, in_channels, height, width); output logits (batch, num_classes), in training mode with
+    heads an :class:`AuxOutput`, the lowest head first. Each auxiliary loss is to be weighted by `auxiliary_weight`.
     """
 
     def __init__(
         self,
         stem: nn.Sequential,
-        stages: nn.Sequential,
+        stages: Mapping[str, Mapping[str, Builder]],
         num_classes: int,
         in_channels: int,
         dropout: float,
-        final: nn.Module | None = None,
+        final: Builder | None = None,
         heads: Mapping[str, Builder] | None = None,
         auxiliary_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.in_channels, self.auxiliary_weight = in_channels, auxiliary_weight
-        self.stem, self.stages = stem, stages
-        self.final = final if final is not None else nn.Identity()
+        self.stem = stem
+        builders = {stage: partial(grow, builders=blocks) for stage, blocks in stages.items()}
+        self.stages = grow(out_channels(stem, in_channels), builders)
+        below = nn.Sequential(stem, self.stages)
+        self.final = final(out_channels(below, in_channels)) if final is not None else nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        trunk = nn.Sequential(stem, stages, self.final)
+        trunk = nn.Sequential(below, self.final)
         self.fc = nn.Linear(out_channels(trunk, in_channels), num_classes)
         self.heads, self.min_size = nn.ModuleDict(), smallest_side(trunk)
         for name, build in (heads or {}).items():

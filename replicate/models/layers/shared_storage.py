@@ -1,9 +1,9 @@
-"""BN, ReLU and convolution over a concatenation that nobody keeps: the shared storage of Pleiss et al. 2017, section 3.
+"""BN, ReLU and convolution over a concatenation that is not kept: the shared storage of Pleiss et al. 2017, section 3.
 
-The report fills two buffers again and again, one with concatenations, one with BN's outputs. Torch's allocator hands
-freed memory out again by itself, so it is enough to keep neither and to make both once more in the backward pass.
-Where report and code differ: the report computes BN again; its statistics are two numbers a channel, kept here, and
-what is repeated is a copy and one multiply-add for each number.
+The report reuses two buffers, one for concatenations, one for BN's outputs. Torch's allocator reuses freed memory by
+itself, so it is enough to keep neither and to make both once more in the backward pass. Where report and code differ:
+the report computes BN again; its statistics are two numbers a channel and are kept here, so that only a copy and one
+multiply-add for each number are repeated.
 """
 
 from typing import Any
@@ -16,10 +16,10 @@ Gradients = tuple[Tensor | None, ...]
 
 
 class Remade(torch.autograd.Function):
-    """conv(ReLU(BN(cat(features)))), keeping the features and BN's statistics for the backward pass, and no more.
+    """conv(ReLU(BN(cat(features)))), keeping only the features and BN's statistics for the backward pass.
 
     The arguments after the modules are the parameters of `norm` and the kernel of `conv`, so that autograd sees them.
-    The numbers are those of the modules called one by one, on a CPU bit by bit. The gradient has no gradient.
+    The results equal those of the modules called one by one, on a CPU to the bit. The gradient has no gradient.
     """
 
     @staticmethod
@@ -61,7 +61,7 @@ def planes(channels: Tensor) -> Tensor:
 def normalise(norm: nn.BatchNorm2d, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """BN's output, its mean and the inverse of its deviation, (channels,) each; in evaluation the mean and variance.
 
-    Moves the running statistics once.
+    Updates the running statistics once.
     """
     assert norm.running_mean is not None
     assert norm.running_var is not None

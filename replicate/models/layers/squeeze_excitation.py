@@ -1,20 +1,19 @@
-"""The block of Hu et al. 2018, "Squeeze-and-Excitation Networks", and how it enters a network that is already built.
+"""The block of Hu et al. 2018, "Squeeze-and-Excitation Networks", and its insertion into a built network.
 
 Where the versions differ: the released Caffe models and timm have biases in the two layers of the gate, the ablations
 of the journal version leave them out (`gate_bias`).
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from itertools import chain
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from replicate.models.layers.blocks import Residual
+from replicate.models.layers.blocks import Residual, named
 from replicate.models.shufflenet_v1 import ConcatUnit
 
 Squeeze = Literal["avg", "max", "none"]
@@ -47,9 +46,6 @@ class SqueezeExcitation(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        if squeeze not in SQUEEZES or excitation not in EXCITATIONS:
-            choices = f"{[*SQUEEZES]} and {[*EXCITATIONS]}"
-            raise ValueError(f"squeeze and excitation are of {choices}, not {squeeze!r} and {excitation!r}")
         self.squeeze, self.excitation = squeeze, excitation
         self.fc1 = nn.Conv2d(channels, max(1, channels // reduction), 1, bias=bias)
         self.fc2 = nn.Conv2d(self.fc1.out_channels, channels, 1, bias=bias)
@@ -75,7 +71,7 @@ def channels_of(model: nn.Module) -> Channels:
 
 
 def record(seen: Channels, original: nn.Module, _: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-    """The hook that writes down the channels of a module that reads and writes maps."""
+    """The hook that notes the channels of a module whose inputs and outputs are maps."""
     if inputs and isinstance(output, Tensor) and output.dim() == 4:
         seen[original] = (inputs[0].shape[1], output.shape[1])
 
@@ -92,12 +88,12 @@ def meta_twin(model: nn.Module) -> nn.Module:
 
 def before(module: nn.Module, gate: nn.Module) -> nn.Sequential:
     """The gate, then `module`, whose own layers keep their names if it is a Sequential."""
-    return nn.Sequential(OrderedDict([("se", gate), *layers_of(module)]))
+    return named(se=gate, **dict(layers_of(module)))
 
 
 def after(module: nn.Module, gate: nn.Module) -> nn.Sequential:
     """`module`, then the gate."""
-    return nn.Sequential(OrderedDict([*layers_of(module), ("se", gate)]))
+    return named(**dict(layers_of(module)), se=gate)
 
 
 def layers_of(module: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -116,7 +112,7 @@ def has_convolution(layer: nn.Module) -> bool:
 
 
 def after_spatial(branch: nn.Module, channels: Channels, make: MakeGate) -> nn.Sequential:
-    """A gate behind the first convolution of `branch` that is larger than 1x1, with its BN and activation (table 15).
+    """A gate after the first convolution of `branch` that is larger than 1x1, its BN and activation (table 15).
 
     Raises ValueError if there is none.
     """
@@ -126,14 +122,14 @@ def after_spatial(branch: nn.Module, channels: Channels, make: MakeGate) -> nn.S
         raise ValueError("position 3x3 needs a branch with a 3x3 convolution in a row of layers")
     end = next((i for i in range(spatial + 1, len(layers)) if has_convolution(layers[i][1])), len(layers))
     gate = make(channels[layers[spatial][1]][1])
-    return nn.Sequential(OrderedDict([*layers[:end], ("se", gate), *layers[end:]]))
+    return named(**dict(layers[:end]), se=gate, **dict(layers[end:]))
 
 
 def excite_unit(unit: Residual | ConcatUnit, position: Position, channels: Channels, make: MakeGate) -> None:
     """Put a gate into a residual unit, in place (figure 5 and table 15 of the journal version).
 
-    F the branch: standard x + SE(F(x)); pre x + F(SE(x)); post SE(relu(x + F(x))); identity SE(x) + F(x), behind the
-    projection where the shortcut has one; 3x3 inside F. A unit without a shortcut has no gate on it.
+    With F the branch: standard x + SE(F(x)); pre x + F(SE(x)); post SE(relu(x + F(x))); identity SE(x) + F(x), after
+    the projection if the shortcut has one; 3x3 inside F. A unit without a shortcut gets no gate on it.
     """
     inputs, outputs = channels[unit.branch]
     if position == "standard":
@@ -149,10 +145,10 @@ def excite_unit(unit: Residual | ConcatUnit, position: Position, channels: Chann
 
 
 def excite_stage(stage: nn.Module, position: Position, channels: Channels, make: MakeGate) -> None:
-    """Put a gate into every residual unit of a stage or, where it has none, behind every block that convolves.
+    """Put a gate into every residual unit of a stage or, if it has none, after every block with a convolution.
 
-    So Inception-ResNet has its gates in the residual modules, Inception behind the concatenation of each module, VGG
-    behind the non-linearity of each convolution (section 4 of the paper).
+    Inception-ResNet so has its gates in the residual modules, Inception after the concatenation of each module, VGG
+    after the non-linearity of each convolution (section 4 of the paper).
     """
     units = [block for block in stage.children() if isinstance(block, UNITS)]
     for unit in units:
@@ -167,7 +163,7 @@ def excite_stage(stage: nn.Module, position: Position, channels: Channels, make:
 
 
 def stage_labels(model: nn.Module) -> dict[str, nn.Module]:
-    """The stages under the papers' names: 2 for conv2_x behind a stem, 1 for conv1 without one, or their own."""
+    """The stages under the papers' names: from 2 (conv2_x) after a stem, from 1 without one, or the names they have."""
     stages = [*model.get_submodule("stages").named_children()]
     if any(name != str(index) for index, (name, _) in enumerate(stages)):
         return dict(stages)
@@ -187,10 +183,8 @@ def squeeze_and_excite(
     """Put squeeze-and-excitation gates into the blocks of a built network, in place.
 
     `gate_stages` picks stages by their number in the papers (2 is conv2_x), None takes all. Raises ValueError for a
-    stage, position, squeeze or excitation that is not there.
+    stage that the network does not have and for a position that its blocks do not have.
     """
-    if position not in get_args(Position):
-        raise ValueError(f"position is one of {get_args(Position)}, not {position!r}")
     labels = stage_labels(model)
     chosen = [*labels] if gate_stages is None else [str(stage) for stage in gate_stages]
     if unknown := set(chosen) - set(labels):

@@ -1,0 +1,45 @@
+"""Every private door into a library, with the version it was tried with and the reason why no public one does.
+
+An upgrade of a library breaks this file or nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
+    from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
+    from torch.utils._pytree import tree_leaves as tree_leaves
+
+# torch (2.14.1) -------------------------------------------------------------------------------------------------------
+
+_TORCH = {
+    # sees every operation of a forward pass; torch has no public name for it
+    "TorchDispatchMode": "torch.utils._python_dispatch",
+    # the tensors in what an operation returns; torch has no public pytree
+    "tree_leaves": "torch.utils._pytree",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch's names when they are asked for: commands that need no torch import this module too."""
+    if name not in _TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_TORCH[name]), name)
+
+
+def writes_in_place(operation: Any) -> bool:
+    """Whether an operation of torch.ops changes an argument. Its schema is public in C++ only."""
+    return bool(operation._schema.is_mutable)
+
+
+# Lightning (2.6.6) ----------------------------------------------------------------------------------------------------
+
+
+def disable_lightning_signals(trainer: "pl.Trainer") -> None:
+    """Let Lightning neither handle signals nor broadcast them: before every batch it would wait for all devices.
+
+    The process of the run obeys signals for its devices' processes. Lightning has no option for either.
+    """
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
