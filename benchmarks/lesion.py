@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from benchmarks.__main__ import alternate, line
 from replicate.models import create_model
 from replicate.runs.provenance import cpu_name
-from replicate.studies.surgery import Part, parts, single_deletions, single_deletions_in_full
+from replicate.studies.surgery import RemovableLayer, parts, single_deletions, single_deletions_in_full
 
-Deletions = Callable[[nn.Module, list[Part], Tensor], Iterator[tuple[Part, Tensor]]]
+Deletions = Callable[[nn.Module, list[RemovableLayer], Tensor], Iterator[tuple[RemovableLayer, Tensor]]]
 SIZE, GOAL = 32, 1.8
 
 

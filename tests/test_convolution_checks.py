@@ -11,8 +11,6 @@ from replicate.experiments.run_config import RunConfig
 from replicate.papers import Paper, Table, load_paper
 from replicate.papers.schema import Claim
 from replicate.statements.checks import PARTS, checks_of, holds, run_check, run_part
-from replicate.statements.layer_shapes import separable
-from replicate.statements.measure import output_shape, weights
 from replicate.studies.convolution import check as check_options
 from replicate.verdicts import COLUMNS, Outcome, judge_all
 
@@ -135,10 +133,3 @@ def test_the_experiment_asks_for_every_part_and_every_decided_claim(paper: Paper
     experiment = load_experiment("conv_arithmetic")
     assert [run.config.options.part for run in experiment.runs()] == list(PARTS)
     assert sorted(experiment.settings.claims) == sorted(claim.id for claim in paper.claims_of("statements"))
-
-
-def test_the_two_orders_of_a_separable_block_differ_in_what_the_depthwise_part_costs() -> None:
-    first, last = (separable(6, 10, 3, depthwise_first=order) for order in (True, False))
-    assert (weights(first), weights(last)) == (9 * 6 + 6 * 10, 9 * 10 + 6 * 10)
-    assert output_shape(first, 6, 8, 8) == output_shape(last, 6, 8, 8) == (10, 8, 8)
-    assert [layer.groups for layer in (*first, *last)] == [6, 1, 1, 10]

@@ -302,7 +302,7 @@ def test_a_network_that_only_timm_has_gives_timms_logits(folder: Path) -> None:
     torch.save(reference.state_dict(), folder / "timm.pth")
     model = {"name": "mobilenetv2_035"}
     data = DataConfig(name="imagenet", size=32, root=str(folder))
-    check_pretrained(RunConfig(study="evaluate", model=model, data=data), "timm.pth")
+    check_pretrained(RunConfig(study="lesion_pretrained", model=model, data=data), "timm.pth")
     ours = create_model("mobilenetv2_035").eval()
     load_file(ours, "mobilenetv2_035", weights_file("timm.pth", data))
     centre = Evaluation(protocols=(protocol(crops="centre", crop=32, scales=[36]),), images=8)

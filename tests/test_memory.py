@@ -15,8 +15,9 @@ from replicate.models import create_model
 from replicate.models.densenet import DenseLayer
 from replicate.report import report
 from replicate.runs.records import Record
+from replicate.statements.measure import saved_for_backward
 from replicate.studies import memory
-from replicate.studies.memory import Subject, kept_for_backward
+from replicate.studies.memory import MeasuredModule
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Verdict
 from tests.reference import randomise
@@ -25,7 +26,7 @@ CPU = torch.device("cpu")
 WORDS = ["scale=smoke", "runs_dir=runs", "wandb=disabled"]
 
 
-def block(layers: int, growth_rate: int, efficient: bool = False, batch: int = 2) -> tuple[nn.Module, Subject]:
+def block(layers: int, growth_rate: int, efficient: bool = False, batch: int = 2) -> tuple[nn.Module, MeasuredModule]:
     """A block and what it is fed, at 8 x 8 pixels."""
     config = RunConfig.model_validate(
         {
@@ -61,7 +62,7 @@ def test_kept_bytes_are_the_maps_and_the_statistics_of_normalisation() -> None:
 def test_a_storage_counts_once_and_what_the_module_owns_not_at_all() -> None:
     layer = nn.Linear(3, 3)
     images = torch.randn(2, 1, 4, 3, requires_grad=True)
-    with kept_for_backward(layer) as kept:
+    with saved_for_backward(layer) as kept:
         out = images * images + images[:, :, 1:2] * images[:, :, 2:3]
         assert (kept.bytes, sum(kept.maps.values())) == (images.nbytes, images.numel())
         layer(out)
@@ -135,7 +136,7 @@ class Repeated(nn.Module):
 
 
 def test_overhead_is_the_slower_forms_extra_time() -> None:
-    subject = Subject(lambda slow: Repeated(12 if slow else 4), torch.randn(256, 256), lambda out: out.sum())
+    subject = MeasuredModule(lambda slow: Repeated(12 if slow else 4), torch.randn(256, 256), lambda out: out.sum())
     found = memory.compare_times(subject, steps=5)
     assert found["overhead_percent"] == pytest.approx(200, abs=120)
     assert found["overhead_percent"] == 100 * (found["seconds_shared"] / found["seconds_naive"] - 1)

@@ -1,6 +1,6 @@
 """What papers of other networks say of their blocks, by formula or lemma: costs, depth, equal forms, invertibility.
 
-Not of the source documents: the claims are those of papers/mobilenet_v2.yaml, shufflenet.yaml and resnext.yaml.
+The claims are not those of the source documents: see papers/mobilenet_v2.yaml, shufflenet.yaml and resnext.yaml.
 """
 
 import torch
@@ -145,7 +145,7 @@ def dependent(outputs: int, n: int) -> tuple[Tensor, Tensor]:
 def relu_invertibility() -> Figures:
     """Appendix A of Sandler et al. 2018: x is determined if, and only if, the positive outputs' rows have rank n.
 
-    Of points where no output is exactly zero; where one is, "only if" fails (see the paper's file).
+    For points where no output is exactly zero; where one is, "only if" fails (see the paper's file).
     """
 
     def case(b: Tensor, x: Tensor) -> bool:

@@ -43,7 +43,7 @@ _CHECKS: dict[str, dict[str, Check]] = {}
 
 
 def check(function: Check) -> Check:
-    """Make `function` the check of the claim of its own name."""
+    """Make `function` the check of the claim that has its name."""
     register(function.__module__, function.__name__, function)
     return function
 

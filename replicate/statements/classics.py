@@ -64,6 +64,6 @@ def vgg_code_003() -> Figures:
 
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in stages)
     real = create_model("vgg16", width=0.02)
-    own = sum(isinstance(layer, nn.Conv2d) for layer in real.modules())
+    published = sum(isinstance(layer, nn.Conv2d) for layer in real.modules())
     assert weights(dense) > 0
-    return holds(map(runs, (64, 96, 224))) | {"layers": convolutions + 3, "convolutions of VGG16": own}
+    return holds(map(runs, (64, 96, 224))) | {"layers": convolutions + 3, "convolutions of VGG16": published}

@@ -102,7 +102,7 @@ def built(spec: Mapping[str, Any], names: Names) -> Iterator[nn.Module]:
 
 
 def sizes(value: Any, names: Names) -> Any:
-    """A whole number, a list of them, or `same`, which is torch's own word for a padding."""
+    """A whole number, a list of them, or `same`, torch's name for a padding."""
     if isinstance(value, list):
         return [sizes(one, names) for one in value]
     return value if value == "same" else int(evaluate(value, names))

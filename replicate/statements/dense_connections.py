@@ -16,7 +16,7 @@ from replicate.models import create_model
 from replicate.models.densenet import DenseBlock, DenseLayer
 from replicate.statements.checks import Figures, check, holds
 from replicate.statements.counted import counted
-from replicate.statements.measure import same
+from replicate.statements.measure import same, saved_for_backward
 
 CASES = ((4, 3), (6, 4), (12, 8))  # growth rate and layers
 SIDE = 6
@@ -69,7 +69,7 @@ counted(__name__, "densenet_channel_growth")
 
 @check
 def densenet_k_doubling() -> Figures:
-    """Of one block, and of the whole networks (depth 100, k = 12 and 24), whose stems do not grow."""
+    """The factor of one block, and of the whole networks (depth 100, k = 12 and 24), whose stems do not grow."""
     with torch.device("meta"):
         ratio = kernels(block(24, 12)) / kernels(block(12, 12))
         networks = [kernels(create_model("densenet_cifar", depth=100, growth_rate=k)) for k in (12, 24)]
@@ -113,21 +113,11 @@ def densenet_memory_vs_params() -> Figures:
     return holds(case(*sizes) for sizes in CASES)
 
 
-def kept(dense: DenseBlock, images: Tensor) -> tuple[int, Tensor, list[Tensor]]:
-    """Numbers that a training pass keeps for the backward pass beside the weights, its output and its gradients."""
-    sizes: dict[int, int] = {}
-    own = {parameter.data_ptr() for parameter in dense.parameters()}
-
-    def pack(tensor: Tensor) -> Tensor:
-        if tensor.data_ptr() not in own:
-            sizes[tensor.data_ptr()] = tensor.untyped_storage().nbytes() // tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+def trained_step(dense: DenseBlock, images: Tensor) -> tuple[int, Tensor, list[Tensor]]:
+    """Bytes that a training pass keeps for its backward pass besides the weights, its output and its gradients."""
+    with saved_for_backward(dense) as saved:
         output = dense(images)
-    total = sum(sizes.values())
-    gradients = torch.autograd.grad(output.square().sum(), [*dense.parameters()])
-    return total, output.detach(), list(gradients)
+    return saved.bytes, output.detach(), [*torch.autograd.grad(output.square().sum(), [*dense.parameters()])]
 
 
 @check
@@ -142,7 +132,7 @@ def densenet_shared_memory() -> Figures:
         plain, efficient = block(growth, layers), block(growth, layers, efficient=True)
         efficient.load_state_dict(plain.state_dict())
         held.append(temporaries(plain, growth)[-1] == (SIDE**2 * growth * layers,) * 2)
-        results = [kept(dense, images) for dense in (plain, efficient)]
+        results = [trained_step(dense, images) for dense in (plain, efficient)]
         held.append(same(results[0][1], results[1][1]) and all(map(same, results[0][2], results[1][2])))
         for total, (size, _, _) in zip(totals.values(), results, strict=True):
             total.append(size)

@@ -88,8 +88,8 @@ def keeps_groups(layer: nn.Conv2d, groups: int) -> bool:
 def depthwise_limit() -> Figures:
     def case(channels: int, kernel: int) -> bool:
         layer = conv(channels, channels, kernel, groups=channels)
-        own = channel_dependence(layer, channels, kernel).equal(torch.eye(channels, dtype=torch.bool))
-        return own and weights(layer) == channels * kernel**2
+        apart = channel_dependence(layer, channels, kernel).equal(torch.eye(channels, dtype=torch.bool))
+        return apart and weights(layer) == channels * kernel**2
 
     return holds([case(4, 3), case(6, 5), case(1, 3)])
 

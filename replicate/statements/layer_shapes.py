@@ -61,22 +61,6 @@ class DeformableConv2d(nn.Module):
         return deform_conv2d(images, self.offsets(images), self.taps.weight, padding=self.padding)
 
 
-def separable(in_channels: int, out_channels: int, kernel: int, depthwise_first: bool = True) -> nn.Sequential:
-    """Depthwise, then pointwise (MobileNet), or the other order (Chollet 2017, section 1.2); padded, no biases."""
-    channels = in_channels if depthwise_first else out_channels
-    depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
-    pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
-    return nn.Sequential(depthwise, pointwise) if depthwise_first else nn.Sequential(pointwise, depthwise)
-
-
 def dilated_stack(rates: Sequence[int], kernel: int = 3) -> nn.Sequential:
     """Dilated convolutions of one channel in a row, unpadded: with rates like 1, 2, 5 a hybrid one (section 3.11)."""
     return nn.Sequential(*(nn.Conv2d(1, 1, kernel, dilation=rate, bias=False) for rate in rates))
-
-
-def asymmetric(in_channels: int, out_channels: int, size: int) -> nn.Sequential:
-    """1 x n, then n x 1 (section 3.5): unpadded, no biases."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, (1, size), bias=False),
-        nn.Conv2d(out_channels, out_channels, (size, 1), bias=False),
-    )

@@ -1,6 +1,9 @@
 """What the checks measure with: weights, multiplications, which outputs read which inputs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import pairwise
 from typing import Any
 
@@ -105,3 +108,33 @@ def extent(pixels: Tensor) -> int:
 def field(network: nn.Module, channels: int, side: int) -> int:
     """Side of the receptive field of a row of convolutions, from the gradient at its input."""
     return extent(pixels_read(with_ones(network), channels, side))
+
+
+@dataclass
+class SavedTensors:
+    """The storages that autograd saves while a module runs, each counted once, without the module's own tensors."""
+
+    owned: set[int]
+    storages: dict[int, torch.UntypedStorage] = dataclass_field(default_factory=dict)
+    maps: dict[int, int] = dataclass_field(default_factory=dict)  # of storages with maps (n, c, h, w): their numbers
+
+    def add(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        place = storage.data_ptr()
+        if place not in self.owned:
+            self.storages[place] = storage  # held, or another storage might come to lie here
+            if tensor.dim() == 4:
+                self.maps[place] = storage.nbytes() // tensor.element_size()
+        return tensor
+
+    @property
+    def bytes(self) -> int:
+        return sum(storage.nbytes() for storage in self.storages.values())
+
+
+@contextmanager
+def saved_for_backward(module: nn.Module) -> Iterator[SavedTensors]:
+    """What autograd saves of the operations done inside, without parameters and buffers of `module`."""
+    saved = SavedTensors({tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())})
+    with torch.autograd.graph.saved_tensors_hooks(saved.add, lambda tensor: tensor):
+        yield saved

@@ -1,7 +1,7 @@
 """Receptive fields of whole networks by recursion: what each unit reads, followed through all operations.
 
-Looks along the rows of an image. The field of a network is that of a unit of its last maps, before a global pool or a
-fully connected layer reads the whole of them.
+All fields are along the rows of an image. The field of a network is that of a unit of its last maps, before a global
+pool or a fully connected layer reads the whole of them.
 """
 
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ class Reach(NamedTuple):
         return self.last - self.first + 1
 
     def through(self, kernel: int, stride: int, padding: int, dilation: int) -> "Reach":
-        """Of a window's outputs: r_l = r_(l-1) + (k_l - 1) s_1 ... s_(l-1), a hole being a tap as well."""
+        """The reach after a window: r_l = r_(l-1) + (k_l - 1) s_1 ... s_(l-1), a hole being a tap as well."""
         extra = dilation * (kernel - 1)
         return Reach(
             jump=self.jump * stride,
@@ -48,13 +48,13 @@ class Reach(NamedTuple):
         )
 
     def moved(self, units: int, stride: int = 1) -> "Reach":
-        """Of every `stride`-th unit, beginning at unit number `units`."""
+        """The reach of every `stride`-th unit, from unit number `units` on."""
         shift = units * self.jump
         return self._replace(jump=self.jump * stride, first=self.first + shift, last=self.last + shift)
 
 
 def joined(reaches: list[Reach | None]) -> Reach | None:
-    """Of what is made from several maps: the widest. None, a summary of whole maps, makes everything be read.
+    """The reach of what is made from several maps: the widest. None, a summary of whole maps, reads everything.
 
     Raises ValueError for maps of different strides, which no operation could join unit by unit.
     """

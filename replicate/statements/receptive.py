@@ -1,6 +1,6 @@
 """Receptive fields of networks measured from gradients at the input, beside those that the recursion gives.
 
-Looks along the rows of an image.
+All fields are along the rows of an image.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ def read(maps: Tensor) -> Tensor:
 
 
 class OnesConv2d:
-    """What nn.Conv2d does with kernels of ones and no bias, whatever its own: equal kernels, so one a group.
+    """What nn.Conv2d does with kernels of ones and no bias: all kernels are equal, so one a group is enough.
 
     It stands in for a layer's `_conv_forward`, so that a subclass still pads as it does.
     """

@@ -18,8 +18,6 @@ from replicate.statements.measure import (
     with_ones,
 )
 
-WIDTHS = (4, 10, 64)  # channels
-
 
 def stack(kernel: int, layers: int, channels: int) -> nn.Sequential:
     """Layers of one kernel size and width."""

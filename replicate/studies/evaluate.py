@@ -25,7 +25,7 @@ from replicate.runs.records import Status, singles
 from replicate.runs.task import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.train import check_training, outcome_of
-from replicate.studies.trained import Subject, trained
+from replicate.studies.trained import LoadedNetwork, trained
 from replicate.training.trainer import accelerator_device
 
 Config = DataRunConfig[Evaluation]
@@ -63,7 +63,7 @@ def run(task: Task[Config]) -> Outcome:
     return outcome_of(config, singles(found), status, feed.checksum, networks=evaluation.members)
 
 
-def member(task: Task[Config], number: int) -> Subject:
+def member(task: Task[Config], number: int) -> LoadedNetwork:
     """Network `number` of m. Run s has those of seeds s m ... s m + m - 1, so that no two runs share a network."""
     evaluation = task.run.config.options
     seed = task.run.seed * evaluation.members + number

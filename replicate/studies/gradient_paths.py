@@ -24,7 +24,7 @@ from replicate.experiments.run_config import TrainingConfig
 from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.task import Outcome, Task
 from replicate.studies.options import PathOptions
-from replicate.studies.surgery import Part, Slot, Stopped, replaced, residual_parts
+from replicate.studies.surgery import RemovableLayer, Slot, StoppedGradient, replaced, residual_parts
 from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import loaders_of, trained
 
@@ -61,7 +61,7 @@ def endless(loader: EpochLoader) -> Iterator[Batch]:
         yield from loader
 
 
-def mean_norm(network: nn.Module, blocks: list[Part], length: int, batches: list[Batch], seed: int) -> float:
+def mean_norm(network: nn.Module, blocks: list[RemovableLayer], length: int, batches: list[Batch], seed: int) -> float:
     """The mean norm over one random path of `length` for each batch."""
     norms = []
     for number, (images, labels) in enumerate(batches):
@@ -72,7 +72,7 @@ def mean_norm(network: nn.Module, blocks: list[Part], length: int, batches: list
 
 
 def path_gradient(
-    network: nn.Module, blocks: list[Part], chosen: Collection[int], images: Tensor, labels: Tensor
+    network: nn.Module, blocks: list[RemovableLayer], chosen: Collection[int], images: Tensor, labels: Tensor
 ) -> Tensor:
     """The gradient of the mean loss at the images along the path through the `chosen` blocks (their places) alone."""
     images = images.detach().requires_grad_()
@@ -81,11 +81,11 @@ def path_gradient(
     return torch.autograd.grad(loss, images)[0]
 
 
-def single_path(blocks: list[Part], chosen: Collection[int]) -> dict[Slot, nn.Module]:
+def single_path(blocks: list[RemovableLayer], chosen: Collection[int]) -> dict[Slot, nn.Module]:
     """The changes after which the gradient goes through the chosen branches and the other blocks' shortcuts only."""
     sides = ("shortcut" if place in chosen else "branch" for place in range(len(blocks)))
     slots = [Slot(block.slot.owner, side) for block, side in zip(blocks, sides, strict=True)]
-    return {slot: Stopped(slot.module) for slot in slots}
+    return {slot: StoppedGradient(slot.module) for slot in slots}
 
 
 def summary(norms: Values, options: PathOptions) -> Iterator[Measurement]:
@@ -111,7 +111,7 @@ def summary(norms: Values, options: PathOptions) -> Iterator[Measurement]:
 
 
 def shares(values: Values) -> Values:
-    """Each value's share of the sum; of nothing where there is none."""
+    """Each value's share of the sum; not-a-number where the sum is zero."""
     total = values.sum()
     return values / total if total > 0 else np.full_like(values, math.nan)
 

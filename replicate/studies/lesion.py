@@ -10,7 +10,7 @@ delete  options.delete of options.of blocks at random, in that proportion of the
 swap    options.swap exchanges of two random blocks of equal shape, options.draws times, with Kendall's tau of the
         new order in drawn_tau and its mean in `tau`.
 
-The last two leave the curve drawn_error over the draws and test_error, their median. All of them leave
+The last two measure the curve drawn_error over the draws and test_error, their median. Every lesion measures
 undamaged_error. Errors are in percent, rises in percentage points. Study `lesion_pretrained` does the same to a
 network with weights from a file, or untrained.
 """
@@ -33,9 +33,9 @@ from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.task import Outcome, Task
 from replicate.studies.options import LesionOptions
 from replicate.studies.pretrained import check_pretrained, pretrained
-from replicate.studies.surgery import Part, Slot, deletion, parts, replaced, residual_parts, single_deletions
+from replicate.studies.surgery import RemovableLayer, Slot, deletion, parts, replaced, residual_parts, single_deletions
 from replicate.studies.train import check_training, outcome_of
-from replicate.studies.trained import Subject, loaders_of, trained
+from replicate.studies.trained import LoadedNetwork, loaders_of, trained
 
 Config = DataRunConfig[LesionOptions]
 
@@ -73,7 +73,7 @@ def run(task: Task[Config]) -> Outcome:
     return outcome_of(config, measurements, subject.status, checksum)
 
 
-def test_batches(task: Task[Config], subject: Subject) -> tuple[list[Batch], str]:
+def test_batches(task: Task[Config], subject: LoadedNetwork) -> tuple[list[Batch], str]:
     """The test images as batches on the network's device, and the data's checksum."""
     data, device = task.run.config.data, subject.device
     data = data.model_copy(update={"test_images": task.run.config.options.images or data.test_images})
@@ -112,7 +112,7 @@ def each(lesion: LesionTask) -> list[Measurement]:
     ]
 
 
-def errors_after_each(lesion: LesionTask, chosen: list[Part]) -> dict[int, float]:
+def errors_after_each(lesion: LesionTask, chosen: list[RemovableLayer]) -> dict[int, float]:
     """Block number -> error in percent after its deletion."""
     counts: dict[int, list[tuple[Tensor, int]]] = {part.number: [] for part in chosen}
     for images, labels in lesion.batches:
@@ -121,7 +121,7 @@ def errors_after_each(lesion: LesionTask, chosen: list[Part]) -> dict[int, float
     return {number: percent(counted) for number, counted in counts.items()}
 
 
-def rises(by_part: Mapping[Part, float]) -> list[Measurement]:
+def rises(by_part: Mapping[RemovableLayer, float]) -> list[Measurement]:
     """What sums up the rises in error, of blocks that keep their shape and of those that change it."""
     keeping = torch.tensor([rise for part, rise in by_part.items() if not part.transition], dtype=torch.float64)
     changing = [rise for part, rise in by_part.items() if part.transition]
@@ -165,7 +165,7 @@ def error_with(lesion: LesionTask, changes: Mapping[Slot, nn.Module]) -> float:
         return error(lesion.network, lesion.batches)
 
 
-def reordering(blocks: Sequence[Part], order: Sequence[int]) -> dict[Slot, nn.Module]:
+def reordering(blocks: Sequence[RemovableLayer], order: Sequence[int]) -> dict[Slot, nn.Module]:
     """The changes that give block i the branch of block order[i]; shortcuts stay, since they are the identity."""
     return {
         block.slot: blocks[source].slot.module
@@ -174,7 +174,7 @@ def reordering(blocks: Sequence[Part], order: Sequence[int]) -> dict[Slot, nn.Mo
     }
 
 
-def swapped_order(blocks: Sequence[Part], swaps: int, draw: torch.Generator) -> list[int]:
+def swapped_order(blocks: Sequence[RemovableLayer], swaps: int, draw: torch.Generator) -> list[int]:
     """The order of the branches after `swaps` exchanges of two random ones that have the same layers and shapes.
 
     The paper's rule of equal shapes leaves the first block of a stage in its place.

@@ -4,9 +4,8 @@ A CPU's allocator says nothing, but autograd shows every tensor that it saves. T
 storage of the same network, on the same images, are measured in the same run.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from replicate.models.counting import count_parameters
 from replicate.models.densenet import DenseBlock, DenseLayer
 from replicate.runs.records import singles
 from replicate.runs.task import Outcome, Task
+from replicate.statements.measure import saved_for_backward
 from replicate.studies.one_batch import seconds, whole_batch
 from replicate.studies.options import MemoryOptions
 from replicate.training.init import initialiser
@@ -33,43 +33,12 @@ BLOCK = ("growth_rate", "memory_efficient")
 
 
 @dataclass(frozen=True)
-class Subject:
+class MeasuredModule:
     """A module, what it is fed, and the loss to go back from. `build(efficient)` makes it in one of its two forms."""
 
     build: Callable[[bool], nn.Module]
     images: Tensor
     loss: Callable[[Tensor], Tensor]
-
-
-@dataclass
-class Kept:
-    """The storages that autograd keeps while a module runs, each counted once, without what the module owns itself."""
-
-    own: set[int]
-    storages: dict[int, torch.UntypedStorage] = field(default_factory=dict)
-    maps: dict[int, int] = field(default_factory=dict)  # of storages that hold maps (n, c, h, w): the numbers in them
-
-    def add(self, tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        place = storage.data_ptr()
-        if place not in self.own:
-            self.storages[place] = storage  # held, or another storage might come to lie here
-            if tensor.dim() == 4:
-                self.maps[place] = storage.nbytes() // tensor.element_size()
-        return tensor
-
-    @property
-    def bytes(self) -> int:
-        return sum(storage.nbytes() for storage in self.storages.values())
-
-
-@contextmanager
-def kept_for_backward(module: nn.Module) -> Iterator[Kept]:
-    """What autograd saves of the operations done inside, parameters and buffers of `module` left out."""
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
-    kept = Kept(own)
-    with torch.autograd.graph.saved_tensors_hooks(kept.add, lambda tensor: tensor):
-        yield kept
 
 
 def check(config: Config) -> None:
@@ -87,7 +56,7 @@ def run(task: Task[Config]) -> Outcome:
     the maps among them, an image. gradient_difference: between the network's two forms, relative to the largest
     gradient. With options.steps: seconds_naive, seconds_shared (a training step without the optimiser, the quickest of
     so many) and overhead_percent; these three differ from run to run. On a GPU: allocated_bytes, the allocator's peak.
-    Of a block also what the source document's formulas give: see block_formulas.
+    A block also gets what the source document's formulas give: see block_formulas.
     """
     config, options = task.run.config, task.run.config.options
     device = accelerator_device(task.machine.accelerator)
@@ -103,7 +72,7 @@ def run(task: Task[Config]) -> Outcome:
     return Outcome(tuple(singles(found)), parameters=count_parameters(module))
 
 
-def make_subject(config: Config, seed: int, device: torch.device, channels_last: bool) -> Subject:
+def make_subject(config: Config, seed: int, device: torch.device, channels_last: bool) -> MeasuredModule:
     """What is measured, on its device in the memory format in which it would train."""
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
     layers, growth_rate = config.options.layers, int(config.model.get("growth_rate", 0))
@@ -120,8 +89,8 @@ def make_subject(config: Config, seed: int, device: torch.device, channels_last:
     if layers is not None:
         draw = generator(seed, "maps")
         images = torch.randn(len(images), growth_rate, *images.shape[2:], generator=draw).requires_grad_()
-        return Subject(build, images.to(device, memory_format=memory_format), lambda maps: maps.square().mean())
-    return Subject(
+        return MeasuredModule(build, images.to(device, memory_format=memory_format), lambda maps: maps.square().mean())
+    return MeasuredModule(
         build, images.to(device, memory_format=memory_format), lambda logits: F.cross_entropy(logits, labels)
     )
 
@@ -135,12 +104,12 @@ def dense_block(layers: int, growth_rate: int, efficient: bool, seed: int) -> nn
     return block
 
 
-def measure_kept(module: nn.Module, subject: Subject) -> dict[str, float]:
+def measure_kept(module: nn.Module, subject: MeasuredModule) -> dict[str, float]:
     """Bytes and map numbers that a training step keeps between its two passes."""
-    with kept_for_backward(module) as kept:
+    with saved_for_backward(module) as saved:
         out = module(subject.images)
     assert out.requires_grad
-    return {"kept_bytes": kept.bytes, "kept_maps": sum(kept.maps.values()) / len(subject.images)}
+    return {"kept_bytes": saved.bytes, "kept_maps": sum(saved.maps.values()) / len(subject.images)}
 
 
 def block_formulas(block: nn.Module, images: Tensor) -> dict[str, float]:
@@ -155,28 +124,30 @@ def block_formulas(block: nn.Module, images: Tensor) -> dict[str, float]:
     }
 
 
-def step(module: nn.Module, subject: Subject) -> None:
+def step(module: nn.Module, subject: MeasuredModule) -> None:
     """Forward and backward."""
     torch.autograd.backward(subject.loss(module(subject.images)))
 
 
-def difference(subject: Subject) -> float:
+def difference(subject: MeasuredModule) -> float:
     """The largest difference between gradients or buffers of the two forms after a step, relative to the largest."""
     results = [after_step(subject.build(efficient), subject) for efficient in (False, True)]
     pairs = [(results[0][name], results[1][name]) for name in results[0]]
     return max(float((naive - shared).abs().max() / naive.abs().max().clamp(min=1e-30)) for naive, shared in pairs)
 
 
-def after_step(module: nn.Module, subject: Subject) -> Mapping[str, Tensor]:
+def after_step(module: nn.Module, subject: MeasuredModule) -> Mapping[str, Tensor]:
     """Gradients and buffers after one step."""
     step(module, subject)
     gradients: dict[str, Any] = {name: parameter.grad for name, parameter in module.named_parameters()}
     return {**gradients, **{name: buffer.float() for name, buffer in module.named_buffers()}}
 
 
-def compare_times(subject: Subject, steps: int) -> dict[str, float]:
-    """Seconds of a step in both forms, by turns, after one step of each to warm up: the quickest, since whatever else
-    the machine does can only slow a step down."""
+def compare_times(subject: MeasuredModule, steps: int) -> dict[str, float]:
+    """Seconds of a step in both forms, by turns, after one step of each to warm up.
+
+    The quickest of each, since whatever else the machine does can only slow a step down.
+    """
     forms = [subject.build(efficient) for efficient in (False, True)]
     gpu = subject.images.is_cuda
     taken = [[seconds(partial(step, form, subject), gpu) for form in forms] for _ in range(1 + steps)][1:]
@@ -184,7 +155,7 @@ def compare_times(subject: Subject, steps: int) -> dict[str, float]:
     return {"seconds_naive": naive, "seconds_shared": shared, "overhead_percent": 100 * (shared / naive - 1)}
 
 
-def allocated(module: nn.Module, subject: Subject) -> float:
+def allocated(module: nn.Module, subject: MeasuredModule) -> float:
     """The most that a step had allocated at a time beyond what lay there before it, by CUDA's allocator."""
     step(module, subject)  # so that the gradients lie there already
     torch.cuda.synchronize()

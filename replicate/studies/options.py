@@ -10,7 +10,7 @@ InputShape = tuple[int, int, int]
 """Channels, height and width of an image."""
 
 
-class Reach(Block):
+class CurveLevel(Block):
     """How far a curve has to fall: "steps to 72.2 %" (Ioffe and Szegedy 2015, figure 3) is an error of 27.8 %."""
 
     curve: Literal["train_error", "validation_error"]
@@ -20,7 +20,7 @@ class Reach(Block):
 class TrainOptions(Options):
     """reach: also measure after how many steps a curve falls to a level."""
 
-    reach: Reach | None = None
+    reach: CurveLevel | None = None
 
 
 class ResponseOptions(Options):

@@ -14,7 +14,7 @@ from replicate.errors import UserError
 from replicate.experiments.run_config import DataRunConfig
 from replicate.models.weights import load_reference, reference_names
 from replicate.runs.task import Task
-from replicate.studies.trained import Subject, ready
+from replicate.studies.trained import LoadedNetwork, ready
 from replicate.training.network import build_network, count_network
 
 INITIALISATION = "he_fan_out"  # of a network without weights, whose numbers mean nothing but that it runs
@@ -27,7 +27,7 @@ def check_pretrained(config: DataRunConfig, weights: str | None) -> None:
         weights_file(weights, config.data)
 
 
-def pretrained(task: Task[DataRunConfig], weights: str | None) -> Subject:
+def pretrained(task: Task[DataRunConfig], weights: str | None) -> LoadedNetwork:
     """The task's network with a library's weights from the file called `weights`; None: as initialised."""
     config = task.run.config
     network = build_network(config.model, config.data, INITIALISATION, task.run.seed)

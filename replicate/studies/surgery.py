@@ -29,14 +29,14 @@ class Slot:
         return self.owner.get_submodule(self.name)
 
 
-class Nothing(nn.Module):
+class ZeroBranch(nn.Module):
     """A branch that adds nothing: a zero of no dimensions, whatever shape the shortcut gives."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.new_zeros(())
 
 
-class Given(nn.Module):
+class FixedActivations(nn.Module):
     """Activations computed before, whatever comes in."""
 
     def __init__(self, activations: Tensor) -> None:
@@ -47,7 +47,7 @@ class Given(nn.Module):
         return self.activations
 
 
-class Stopped(nn.Module):
+class StoppedGradient(nn.Module):
     """The module's values without its gradient."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -57,12 +57,12 @@ class Stopped(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         with torch.no_grad():
             values: Tensor = self.module(x)
-        return values.detach()  # the identity would hand on what it was given
+        return values.detach()  # an identity returns its input, gradient included
 
 
 @contextmanager
 def replaced(changes: Mapping[Slot, nn.Module]) -> Iterator[None]:
-    """While it is entered, each slot holds its new module; the old ones are back afterwards, whatever happens."""
+    """Inside the context each slot holds its new module; the old ones are put back, whatever happens."""
     before = {slot: slot.module for slot in changes}
     try:
         for slot, module in changes.items():
@@ -74,7 +74,7 @@ def replaced(changes: Mapping[Slot, nn.Module]) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Part:
+class RemovableLayer:
     """Something that can be taken out. `number` counts from 1 at the input; `place` is its position in the chain.
 
     transition: the first block of a stage, whose shortcut changes the map's shape. stage: from 1.
@@ -97,7 +97,7 @@ def chain(network: nn.Module) -> list[Slot]:
     return stem + [Slot(stage, name) for stage in stages for name, _ in stage.named_children()]
 
 
-def parts(network: nn.Module) -> list[Part]:
+def parts(network: nn.Module) -> list[RemovableLayer]:
     """Every residual block, or every plain layer of equal input and output shape, from the input on.
 
     Plain layers are numbered among all convolutions, so that their numbers are those of the paper's axis.
@@ -113,11 +113,11 @@ def parts(network: nn.Module) -> list[Part]:
         if isinstance(block, Residual) and block.shortcut is not None:
             number += 1
             transition = not isinstance(block.shortcut, nn.Identity)
-            found.append(Part(number, place, stage, transition, Slot(block, "branch"), Nothing()))
+            found.append(RemovableLayer(number, place, stage, transition, Slot(block, "branch"), ZeroBranch()))
         elif is_plain_layer(block):
             number += 1
             if keeps_shape(block):
-                found.append(Part(number, place, stage, False, slot, nn.Identity()))
+                found.append(RemovableLayer(number, place, stage, False, slot, nn.Identity()))
     return found
 
 
@@ -133,7 +133,7 @@ def keeps_shape(module: nn.Module) -> bool:
     return layer.in_channels == layer.out_channels and layer.stride == (1, 1)
 
 
-def residual_parts(network: nn.Module) -> list[Part]:
+def residual_parts(network: nn.Module) -> list[RemovableLayer]:
     """The residual blocks. Raises UserError for a network without any: it has one path only."""
     found = [part for part in parts(network) if part.slot.name == "branch"]
     if not found:
@@ -141,7 +141,7 @@ def residual_parts(network: nn.Module) -> list[Part]:
     return found
 
 
-def deletion(chosen: Iterable[Part]) -> dict[Slot, nn.Module]:
+def deletion(chosen: Iterable[RemovableLayer]) -> dict[Slot, nn.Module]:
     """The changes that take `chosen` out."""
     return {part.slot: part.substitute for part in chosen}
 
@@ -150,11 +150,13 @@ def resumption(slots: list[Slot], place: int, activations: Tensor) -> dict[Slot,
     """The changes that let a forward pass begin at `place` of the chain, from the `activations` that reach it."""
     if place == 0:
         return {}
-    return {slots[0]: Given(activations)} | {slot: nn.Identity() for slot in slots[1:place]}
+    return {slots[0]: FixedActivations(activations)} | {slot: nn.Identity() for slot in slots[1:place]}
 
 
 @torch.no_grad()
-def single_deletions(network: nn.Module, chosen: list[Part], images: Tensor) -> Iterator[tuple[Part, Tensor]]:
+def single_deletions(
+    network: nn.Module, chosen: list[RemovableLayer], images: Tensor
+) -> Iterator[tuple[RemovableLayer, Tensor]]:
     """Each part with the logits after its deletion alone, in eval mode; `chosen` in the chain's order.
 
     What lies before the part is computed once, and each pass begins where the part was: half of the work.
@@ -172,7 +174,9 @@ def single_deletions(network: nn.Module, chosen: list[Part], images: Tensor) -> 
 
 
 @torch.no_grad()
-def single_deletions_in_full(network: nn.Module, chosen: list[Part], images: Tensor) -> Iterator[tuple[Part, Tensor]]:
+def single_deletions_in_full(
+    network: nn.Module, chosen: list[RemovableLayer], images: Tensor
+) -> Iterator[tuple[RemovableLayer, Tensor]]:
     """The same by whole forward passes: what :func:`single_deletions` is measured against."""
     for part in chosen:
         with replaced(deletion([part])):

@@ -10,7 +10,7 @@ from replicate.errors import UserError
 from replicate.experiments.run_config import DataRunConfig, TrainingConfig
 from replicate.runs.records import Measurement, Status
 from replicate.runs.task import Outcome, Task
-from replicate.studies.options import Reach, TrainOptions
+from replicate.studies.options import CurveLevel, TrainOptions
 from replicate.training.fit import Trained, check_parts, fit
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network, train_only
@@ -70,7 +70,7 @@ def outcome_of(
     )
 
 
-def steps_to_reach(trained: Trained, reach: Reach) -> Measurement:
+def steps_to_reach(trained: Trained, reach: CurveLevel) -> Measurement:
     """The measurement of that name."""
     curve = {m.index: m.value for m in trained.measurements if m.metric == reach.curve and m.index is not None}
     classes = next(m.value for m in trained.measurements if m.metric == "classes")

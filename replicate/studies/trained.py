@@ -20,7 +20,7 @@ BUSY_WAIT = 2.0  # seconds between looks at a training that another process is d
 
 
 @dataclass(frozen=True)
-class Subject:
+class LoadedNetwork:
     """The network to take apart, in eval mode on its device; `status` is that of its training."""
 
     network: nn.Module
@@ -35,7 +35,7 @@ def training_run(run: Run) -> Run[TrainingConfig]:
     return cast(Run[TrainingConfig], run.model_copy(update=changed))
 
 
-def trained(task: Task) -> Subject:
+def trained(task: Task) -> LoadedNetwork:
     """The network of `task` with its trained weights. Trains it, or waits for the process that does, if need be."""
     run = training_run(task.run)
     record = finished_training(task, run)
@@ -44,12 +44,12 @@ def trained(task: Task) -> Subject:
     return ready(network, record.status, task)
 
 
-def ready(network: nn.Module, status: Status, task: Task) -> Subject:
+def ready(network: nn.Module, status: Status, task: Task) -> LoadedNetwork:
     """The network on the machine's device, as it is tested."""
     device = accelerator_device(task.machine.accelerator)
     if task.machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    return Subject(network.to(device).eval(), status, device)
+    return LoadedNetwork(network.to(device).eval(), status, device)
 
 
 def finished_training(task: Task, run: Run[TrainingConfig]) -> Record:

@@ -37,7 +37,7 @@ FILTERS = {"box": BOX, "binomial": BINOMIAL, "Laplacian": LAPLACIAN, "Sobel": SO
 
 
 def wrapped(images: Tensor) -> Tensor:
-    """With as many pixels around them as windows of KERNEL need, from the other side."""
+    """The images with a margin of pixels from the other side, as wide as windows of KERNEL need."""
     return F.pad(images, (KERNEL // 2,) * 4, mode="circular")
 
 

@@ -32,7 +32,7 @@ def check_metrics(experiment: Experiment) -> None:
 
 
 def check_settings(experiment: Experiment) -> None:
-    """Read each setting that is no part of a run, so that a wrong value is told before the first run begins."""
+    """Read each setting that is no part of a run, so that a wrong value is reported before the first run begins."""
     _ = experiment.wandb, experiment.runs_dir, experiment.machine, executor_of(experiment.launcher)
 
 
@@ -50,7 +50,7 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
     if machine.compile:
         raise UserError(f"{asked}: a compiled network is trained on one device only; set machine.compile=false")
     if not executor_of(experiment.launcher).here:
-        return  # where it does run, it is looked at again
+        return  # the machine that does the runs checks again
     check_gpus(devices, machine.accelerator)
     if accelerator_device(machine.accelerator).type == "cuda" and processes(machine) != 1:
         raise UserError(f"{asked}: several runs at once would share them; set machine.workers=1")
