@@ -3,6 +3,7 @@
 import pytest
 
 from replicate.errors import UserError
+from replicate.experiments.catalogue import find
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.scale import Scale
 from replicate.paths import experiment_files
@@ -38,6 +39,37 @@ def test_command_line_wins_over_variant_and_file() -> None:
     assert changed.recipe is not None
     assert changed.data is not None
     assert (changed.recipe.lr, changed.data.size) == (0.05, 28)
+
+
+def test_what_counts_gives_its_one_answer_at_every_scale() -> None:
+    at = [load_experiment("alexnet_parameters", [f"scale={scale}"]) for scale in Scale]
+    assert {experiment.scale for experiment in at} == {Scale.EXACT}
+    assert len({experiment.run("fc6", 0).id for experiment in at}) == 1
+    with pytest.raises(UserError, match="unknown scale 'huge'"):
+        load_experiment("alexnet_parameters", ["scale=huge"])
+
+
+def test_a_preset_says_where_the_images_of_every_scale_come_from() -> None:
+    def images(*words: str) -> tuple[str, int | None]:
+        data = load_experiment(NAME, list(words)).run("4x24d", 0).config.data
+        assert data is not None
+        return data.name, data.size
+
+    assert images() == images("scale=smoke") == ("bundled", 16)
+    assert images("scale=paper") == ("imagenet", 224)
+    assert images("scale=paper", "data=cifar10", "at_paper.augmentation=none") == ("cifar10", None)
+
+
+def test_the_folder_names_the_paper_of_every_experiment() -> None:
+    for name, path in experiment_files().items():
+        assert path.parts[-3:] == ("experiment", find(name).paper, f"{name}.yaml")
+    with pytest.raises(UserError, match="named before"):
+        load_experiment(NAME, ["paper=vgg"])
+
+
+def test_scales_say_what_they_are_good_for() -> None:
+    assert [scale for scale in Scale if scale.comparable] == [Scale.PAPER, Scale.PRETRAINED]
+    assert [scale for scale in Scale if not scale.judged] == [Scale.SMOKE]
 
 
 def test_identity_is_what_decides_the_result() -> None:

@@ -19,8 +19,8 @@ PLAIN = (sitting.EXPERIMENT, "scale=smoke", "wandb=disabled", "launcher=inline",
 TINY = ("variant=A,B", "model.depth=8", "data.train_images=60", "data.test_images=20", "recipe.batch_size=10")
 TRAINING = (*PLAIN, *TINY, "recipe.epochs=2")
 """Two runs of twelve batches, a checkpoint after each."""
-REPORTING = PLAIN
-"""The file's own smoke sweep: all its runs are there, it writes results/."""
+REPORTING = ("path_lengths", "wandb=disabled", "launcher=inline")
+"""Computed in seconds, and so with results/, a figure and all; smoke scale writes none."""
 KEPT = re.compile(r"lock|progress\.json|record\.json\.damaged-\d+|last\.ckpt\.damaged-\d+")
 """What may lie in a run's folder besides its record and weights."""
 

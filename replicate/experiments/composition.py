@@ -76,4 +76,6 @@ def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
         if key.split(".")[0] in BLOCKS and not override.is_sweep_override():
             if override.is_delete():
                 raise UserError(f"'{override.input_line}': blocks of a variant cannot be deleted; set them to null")
+            if key in BLOCKS and isinstance(override.value(), str):
+                continue  # data=cifar10 is a preset, which Hydra has composed
             OmegaConf.update(config, key, override.value(), force_add=True)
