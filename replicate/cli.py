@@ -87,7 +87,7 @@ def tell(
 
     findings = findings_of(experiment, available_records(experiment, store, RESULTS))
     verdicts = judge(findings)
-    kept_out = publish(findings, verdicts, RESULTS, words)
+    kept_out = publish(findings, verdicts, RESULTS, words, index=not quiet)
     if not quiet:
         Console().print(terminal(findings, verdicts))
     if kept_out:
@@ -185,7 +185,7 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
     from replicate.experiments.catalogue import catalogue, find
     from replicate.experiments.experiment import load_experiment
     from replicate.report import available_records
-    from replicate.report.write import result_folder
+    from replicate.report.write import result_folder, write_index
     from replicate.runs.store import RunStore
 
     words = overrides or []
@@ -203,6 +203,7 @@ def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, 
             store = RunStore(experiment.runs_dir)
             if asked or available_records(experiment, store, RESULTS):
                 tell(experiment, store, words, quiet=name is None)
+    write_index(RESULTS)
 
 
 @app.command()

@@ -240,7 +240,7 @@ def told_option(key: str, value: Any) -> str:
 
 
 def option_settings(config: RunConfig) -> Settings:
-    return flattened(config.options)
+    return flattened(config.options.given)
 
 
 def flattened(value: Any, name: str = "") -> dict[str, Any]:

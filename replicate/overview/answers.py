@@ -7,10 +7,10 @@ from typing import Any
 from replicate.experiments.catalogue import Entry, catalogue
 from replicate.papers import Claim, Paper, load_paper, paper_ids
 from replicate.papers.titles import place, with_titles
-from replicate.report.verdict_words import evidence
+from replicate.report.verdict_file import VerdictFile, all_verdicts
+from replicate.report.verdict_words import basis
 from replicate.report.wording import cite
-from replicate.report.write import EACH, VERDICTS, read_verdicts
-from replicate.verdicts import Outcome, Verdict
+from replicate.verdicts import Outcome
 
 OUT_OF_REACH, NO_EXPERIMENT = "out of reach", "no experiment"
 
@@ -20,16 +20,16 @@ Row = dict[str, Any]
 
 def answers(results: Path) -> list[Row]:
     """One row for each claim, experiment and scale with a verdict in `results`; one for a claim without any."""
-    found = [answer for path in sorted(results.glob(f"{EACH}/{VERDICTS}")) for answer in verdicts_in(path)]
+    found = [row for data in all_verdicts(results) for row in rows_in(data)]
     entries = catalogue()
     return [row for paper_id in paper_ids() for row in rows_of(load_paper(paper_id), entries, found)]
 
 
-def verdicts_in(path: Path) -> Iterator[Row]:
-    """The verdicts of one verdicts.json, each with where it was found."""
-    data = read_verdicts(path)
-    for verdict in data["verdicts"]:
-        yield {"paper": data["paper"], "experiment": data["experiment"], "scale": data["scale"], **verdict}
+def rows_in(data: VerdictFile) -> Iterator[Row]:
+    """The verdicts of one file, each with where it was found."""
+    for answered in data.verdicts:
+        place = {"paper": data.paper, "experiment": data.experiment, "scale": data.scale.value}
+        yield {**place, **answered.model_dump(mode="json"), "basis": basis(answered.verdict())}
 
 
 def rows_of(paper: Paper, entries: list[Entry], found: list[Row]) -> Iterator[Row]:
@@ -55,24 +55,18 @@ def answers_of(paper: Paper, claim: Claim, entries: list[Entry], found: list[Row
 
 
 def without_verdict(outcome: str, detail: str = "", experiment: str | None = None) -> Row:
-    return {"outcome": outcome, "experiment": experiment, "scale": None, "detail": detail}
+    return {"outcome": outcome, "answer": outcome, "experiment": experiment, "scale": None, "detail": detail}
 
 
 def as_text(rows: list[Row]) -> str:
     """One paragraph a row: the outcome, the claim with its place, and what is known."""
-    lines = ((f"{row['outcome']:>13}  {row['statement']} [{row['where']}]", said(row)) for row in rows)
-    return "\n".join(f"{head}\n{'':>15}{known}" if known else head for head, known in lines)
+    lines = ((f"{row['answer']:>22}  {row['statement']} [{row['where']}]", said(row)) for row in rows)
+    return "\n".join(f"{head}\n{'':>24}{known}" if known else head for head, known in lines)
 
 
 def said(row: Row) -> str:
     """Experiment and scale with the evidence, and the sentence on it."""
     if row["scale"] is None:
         return ": ".join(filter(None, (row["experiment"], row["detail"])))
-    known = evidence(verdict_of(row))
-    return f"{row['experiment']} at {row['scale']} scale{f': {known}' if known else ''}. {row['detail']}"
-
-
-def verdict_of(row: Row) -> Verdict:
-    """The verdict that a row was made of."""
-    fields = {name: row[name] for name in Verdict.__dataclass_fields__}
-    return Verdict(**{**fields, "outcome": Outcome(row["outcome"])})
+    known = f" ({row['basis']})" if row["basis"] else ""
+    return f"{row['experiment']} at {row['scale']} scale: {row['detail']}{known}"

@@ -1,8 +1,7 @@
-"""The generated parts of README.md: what was found, and the list of experiments, between markers in the page."""
+"""The generated parts of README.md, and the pages that are generated whole: findings, answers, experiments."""
 
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -10,33 +9,46 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry, catalogue
 from replicate.experiments.scale import Scale
 from replicate.files import write_atomic
-from replicate.papers import load_paper
-from replicate.papers.titles import table_place, with_titles
-from replicate.report.index import counted_outcomes
+from replicate.overview.findings_page import findings_page
+from replicate.overview.standing import Standing, standings
+from replicate.papers import load_paper, paper_ids
+from replicate.papers.titles import table_place
 from replicate.report.table import markdown_table
+from replicate.report.verdict_file import VerdictFile, all_verdicts
 from replicate.report.wording import DASH, capital, cite
-from replicate.report.write import EACH, TABLE, VERDICTS, read_verdicts
 from replicate.verdicts import Outcome
+
+SHOWN = ("resnet", "resnet_degradation", "laptop")
+"""The experiment on the first screen: one whose claim is answered on a laptop."""
 
 
 def write_readme(path: Path, results_dir: Path, check: bool = False) -> bool:
-    """Fill the marked blocks of the page at `path`; whether they had to change. `check`: leave the page as it is.
+    """Fill the marked blocks of the page at `path` and write the pages in docs/ beside it; whether anything changed.
 
-    Raises UserError when there is no page or a marker is missing.
+    `check`: leave all as it is. Raises UserError when there is no page or a marker is missing.
     """
     try:
-        before = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    after = with_blocks(before, blocks(results_dir), path.name)
-    if after != before and not check:
-        write_atomic(path, after.encode())
-    return after != before
+    found, entries = list(all_verdicts(results_dir)), catalogue()
+    wanted = {path: with_blocks(text, blocks(results_dir, standings(entries, found)), path.name)}
+    wanted |= {path.parent / "docs" / name: page for name, page in pages(found, entries).items()}
+    stale = {file: new for file, new in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != new}
+    for file, new in stale.items() if not check else ():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, new.encode())
+    return bool(stale)
 
 
-def blocks(results_dir: Path) -> dict[str, str]:
+def blocks(results_dir: Path, standing: Sequence[Standing]) -> dict[str, str]:
     """Marker -> what stands between its begin and end."""
-    return {"verdicts": verdicts_block(results_dir), "experiments": experiments_block(catalogue())}
+    return {"finding": finding_block(results_dir), "papers": papers_block(standing)}
+
+
+def pages(found: Sequence[VerdictFile], entries: Sequence[Entry]) -> dict[str, str]:
+    """File in docs/ -> its text."""
+    return {"findings.md": findings_page(found, entries), "experiments.md": experiments_page(entries)}
 
 
 def with_blocks(text: str, filled: dict[str, str], name: str = "the page") -> str:
@@ -50,57 +62,89 @@ def with_blocks(text: str, filled: dict[str, str], name: str = "the page") -> st
     return text
 
 
-def verdicts_block(results_dir: Path) -> str:
-    """Each experiment with results whose claims were tested, and how they came out."""
-    told = [read_verdicts(path) for path in sorted(results_dir.glob(f"{EACH}/{VERDICTS}"))]
-    if not told:
+def finding_block(results_dir: Path) -> str:
+    """Table, figure and answer of one experiment, as its own table.md has them."""
+    folder = results_dir.joinpath(*SHOWN)
+    page = folder / "table.md"
+    if not page.exists():
         return "No results yet."
-    questions = {entry.name: entry.question for entry in catalogue()}
-    lines = [verdict_line(data, questions) for data in told if data["verdicts"]]
-    table = words_table(lines) if lines else ""
-    rest = "[results/](results/README.md) has each of them, and tables of numbers alone."
-    return f"{counted_outcomes(told)} {rest}\n\n{table}"
+    parts = page.read_text(encoding="utf-8").split("\n\n")
+    table = next(part for part in parts if part.startswith("| "))
+    answers = next((part for part in parts if part.startswith("- **")), "")
+    place = f"results/{'/'.join(SHOWN)}"
+    return f"{narrow(table)}\n\n![Training error against depth]({place}/figure.svg)\n\n{answers}"
 
 
-def verdict_line(data: dict[str, Any], questions: dict[str, str]) -> dict[str, str]:
-    """One experiment at one scale; `data` is the content of its verdicts.json."""
-    name, scale = data["experiment"], data["scale"]
-    counts = Counter(verdict["outcome"] for verdict in data["verdicts"])
-    said = [f"{counts[outcome.value]} {outcome.value}" for outcome in Outcome if counts[outcome.value]]
+def narrow(table: str) -> str:
+    """A Markdown table without its columns of published rows and sizes, for a page that is read on a screen."""
+    lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
+    hidden = {"published row", "parameters", "multiply-adds"}
+    kept = [place for place, name in enumerate(lines[0]) if name not in hidden]
+    return "\n".join("| " + " | ".join(line[place] for place in kept) + " |" for line in lines)
+
+
+def papers_block(standing: Sequence[Standing]) -> str:
+    """One row a paper: its trained and its counted claims, and how many have an answer."""
+    papers = [(paper, [one for one in standing if one.paper == paper]) for paper in by_year()]
+    return words_table([paper_row(paper, own) for paper, own in papers if own])
+
+
+def by_year() -> list[str]:
+    """The papers in the order in which they appeared; those without a year, the source documents, last."""
+    return sorted(paper_ids(), key=lambda paper: (load_paper(paper).year or 9999, paper))
+
+
+def paper_row(paper: str, own: Sequence[Standing]) -> dict[str, str]:
+    """What is answered of one paper's claims."""
+    trained = [one for one in own if one.trained]
     return {
-        "paper": f"{cite(load_paper(data['paper']))}, {with_titles(data['locator'])}",
-        "question": asked(questions.get(name, name)),
-        "experiment": f"[{name}](results/{data['paper']}/{name}/{scale}/{TABLE})",
-        "scale": scale,
-        "verdict": ", ".join(said),
+        "paper": f"[{cite(load_paper(paper))}](docs/findings.md#{paper})",
+        "claims on trained networks": share(trained),
+        "of these": ", ".join(filter(None, (said(trained, outcome) for outcome in Outcome))) or DASH,
+        "counted or computed": share([one for one in own if not one.trained]),
     }
 
 
-def experiments_block(entries: list[Entry]) -> str:
-    """Every experiment with its question, by paper."""
-    ordered = sorted(entries, key=lambda entry: (load_paper(entry.paper).year or 0, entry.paper, entry.name))
-    return words_table([experiment_line(entry) for entry in ordered])
+def share(own: Sequence[Standing]) -> str:
+    """`3 of 5 answered`."""
+    return f"{sum(one.answered is not None for one in own)} of {len(own)} answered" if own else DASH
 
 
-def words_table(lines: list[dict[str, str]]) -> str:
-    """A Markdown table of words: every column to the left."""
-    return markdown_table(pd.DataFrame(lines)).replace(" ---: |", " --- |")
+def said(own: Sequence[Standing], outcome: Outcome) -> str:
+    """`2 hold`, `1 opposite`; nothing for none."""
+    count = sum(one.answered is not None and one.answered.outcome is outcome for one in own)
+    return f"{count} {'hold' if outcome is Outcome.HOLDS else outcome.value}" if count else ""
 
 
-def asked(question: str) -> str:
-    """The question itself, without what an experiment adds to it."""
-    return capital(with_titles(question.partition("?")[0])) + ("?" if "?" in question else "")
+def experiments_page(entries: Sequence[Entry]) -> str:
+    """docs/experiments.md: every experiment with its question, paper by paper."""
+    parts = ["# Experiments", "Every experiment with its question; `replicate show EXP` has the rest. Generated."]
+    for paper_id in by_year():
+        own = sorted((e for e in entries if e.paper == paper_id), key=lambda e: e.name)
+        if own:
+            parts += [f"## {cite(load_paper(paper_id))}", words_table([experiment_line(entry) for entry in own])]
+    return "\n\n".join(parts) + "\n"
 
 
 def experiment_line(entry: Entry) -> dict[str, str]:
-    paper = load_paper(entry.paper)
+    """One experiment in the catalogue."""
     return {
-        "experiment": f"[{entry.name}](conf/experiment/{entry.paper}/{entry.name}.yaml)",
-        "paper": f"{cite(paper)}, {table_place(paper, entry.table)}",
+        "experiment": f"[{entry.name}](../conf/experiment/{entry.paper}/{entry.name}.yaml)",
+        "table": table_place(load_paper(entry.paper), entry.table),
         "question": asked(entry.question),
         "scales": ", ".join(entry.scales),
         "laptop cost": laptop_cost(entry),
     }
+
+
+def words_table(lines: list[dict[str, str]]) -> str:
+    """A Markdown table of words: every column to the left."""
+    return markdown_table(pd.DataFrame(lines)).replace(" ---: |", " --- |") if lines else "No results yet."
+
+
+def asked(question: str) -> str:
+    """The question itself, without what an experiment adds to it."""
+    return capital(question.partition("?")[0]) + ("?" if "?" in question else "")
 
 
 def laptop_cost(entry: Entry) -> str:

@@ -13,10 +13,12 @@ from replicate.errors import unknown
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run
+from replicate.experiments.scale import Scale
 from replicate.papers import Paper, Table, load_paper
 from replicate.papers.facts import Value
 from replicate.report.units import converted
 from replicate.runs.records import Record
+from replicate.verdicts import Verdict
 
 LEVEL = 0.95
 COLUMNS = ("variant", "row", "seed", "status", "metric", "index", "value")
@@ -106,6 +108,10 @@ class Findings:
     def counted(self) -> bool:
         """Whether the numbers follow from the networks' graphs alone, without data, seeds or training."""
         return STUDIES[self.experiment.settings.study].counted
+
+    def answer(self, verdict: Verdict) -> str:
+        """The verdict's answer in the words of this scale."""
+        return verdict.words(self.comparable, counted=self.experiment.scale is Scale.EXACT)
 
     @property
     def comparable(self) -> bool:

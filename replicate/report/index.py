@@ -1,49 +1,47 @@
-"""results/README.md: every verdict that lies in the folder, one line each."""
+"""results/README.md: one line an experiment and scale."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from replicate.papers import load_paper
-from replicate.papers.titles import with_titles
 from replicate.report.table import markdown_table
+from replicate.report.verdict_file import Answered, VerdictFile
 from replicate.report.wording import DASH, cite, plural
 
 INTRODUCTION = """# Results
 
 What `replicate report` found in the records of each experiment and scale; the folders hold the records, the table and
-the figure. At laptop scale a verdict is about the direction of a claim on small images, at paper and pretrained scale
-about the published experiment itself; what is counted or computed has one scale, exact."""
+the figure. `here`: an answer about the laptop's task, not about the paper's. Only runs at paper or pretrained scale
+reproduce or contradict; what is counted is exact or differs. `verdicts.csv` has every answer, `measurements.csv.gz`
+every number."""
 
 
-def index_markdown(found: Sequence[dict[str, Any]]) -> str:
-    """The index as Markdown. `found`: the content of each verdicts.json."""
-    parts = [INTRODUCTION, counted_outcomes(found)]
+def index_markdown(found: Sequence[VerdictFile]) -> str:
+    """The index as Markdown."""
+    answers = [answer for data in found for answer in data.verdicts]
+    parts = [INTRODUCTION, f"{plural(len(found), 'table')}, {plural(len(answers), 'claim')}: {tally(answers)}."]
     if found:
-        parts.append(markdown_table(pd.DataFrame([line for data in found for line in lines(data)])))
+        parts.append(markdown_table(pd.DataFrame([line(data) for data in found])))
     return "\n\n".join(parts) + "\n"
 
 
-def counted_outcomes(found: Sequence[dict[str, Any]]) -> str:
-    """`1 table, 5 verdicts: 3 reproduced, 2 undecided.`"""
-    outcomes = Counter(verdict["outcome"] for data in found for verdict in data["verdicts"])
-    said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    return f"{plural(len(found), 'table')}, {plural(outcomes.total(), 'verdict')}{f': {said}' if said else ''}."
+def tally(answers: Iterable[Answered]) -> str:
+    """`2 holds here, 1 undecided`: how often each answer stands, most frequent first; a dash without any."""
+    counts = Counter(answer.answer for answer in answers)
+    return (
+        ", ".join(f"{count} {answer}" for answer, count in sorted(counts.items(), key=lambda c: (-c[1], c[0]))) or DASH
+    )
 
 
-def lines(data: dict[str, Any]) -> list[dict[str, str]]:
-    """One line a verdict; one line for a table of which no claim is tested."""
-    runs = data["runs"]
-    table = {
-        "experiment": f"[{data['experiment']}]({data['paper']}/{data['experiment']}/{data['scale']}/table.md)",
-        "scale": data["scale"],
-        "paper": f"{cite(load_paper(data['paper']))}, {with_titles(data['locator'])}",
-        "runs": f"{runs['finished'] + runs['diverged']} of {runs['planned']}",
+def line(data: VerdictFile) -> dict[str, str]:
+    """One experiment at one scale."""
+    paper = load_paper(data.paper)
+    return {
+        "experiment": f"[{data.experiment}]({data.folder}/table.md)",
+        "scale": data.scale,
+        "paper": cite(paper),
+        "runs": f"{data.runs.done} of {data.runs.planned}",
+        "answers": tally(data.verdicts),
     }
-    untested: list[dict[str, Any]] = [{"statement": DASH, "outcome": DASH}]
-    return [
-        {**table, "claim": verdict["statement"], "verdict": verdict["outcome"]}
-        for verdict in data["verdicts"] or untested
-    ]

@@ -30,8 +30,13 @@ def as_declared(overrides: Sequence[str]) -> bool:
     return all(override.startswith(HARMLESS) for override in overrides)
 
 
-def publish(findings: Findings, verdicts: Sequence[Verdict], results: Path, overrides: Sequence[str] = ()) -> str:
-    """Write the outcome to `results` if it may stand there; otherwise returns, in a line, why not."""
+def publish(
+    findings: Findings, verdicts: Sequence[Verdict], results: Path, overrides: Sequence[str] = (), index: bool = True
+) -> str:
+    """Write the outcome to `results` if it may stand there; otherwise returns, in a line, why not.
+
+    `index`: whether the index of all results is written, too; who publishes many writes it once at the end.
+    """
     experiment = findings.experiment
     if not experiment.scale.judged:
         return "smoke scale shows that everything runs: nothing is judged, and nothing is written to results/"
@@ -41,7 +46,8 @@ def publish(findings: Findings, verdicts: Sequence[Verdict], results: Path, over
         return f"{len(findings.missing)} of {len(findings.runs)} runs are missing: nothing is written to results/"
     if findings.records:
         write_results(findings, verdicts, folder_of(experiment, results))
-        write_index(results)
+        if index:
+            write_index(results)
     return ""
 
 

@@ -152,7 +152,7 @@ def markdown(findings: Findings, verdicts: Sequence[Verdict]) -> str:
         *([] if findings.counted else ["![Published and measured values, variant by variant](figure.svg)"]),
         *number_by_number(findings),
         *section("Deviations from the paper", findings.experiment.deviations),
-        *section("Verdicts", [verdict_sentence(v) for v in verdicts]),
+        *section("Answers", [verdict_sentence(v, findings.answer(v)) for v in verdicts]),
     ]
     return "\n\n".join(parts) + "\n"
 

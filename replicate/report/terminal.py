@@ -19,7 +19,7 @@ from replicate.report.table import (
     sizes,
     without_empty_columns,
 )
-from replicate.report.verdict_words import evidence
+from replicate.report.verdict_words import basis
 from replicate.report.wording import DASH, comparison, heading, published_cell, remarks, run_summary, short_count, title
 from replicate.verdicts import Outcome, Verdict
 
@@ -48,7 +48,7 @@ def terminal(findings: Findings, verdicts: Sequence[Verdict]) -> RenderableType:
     if findings.experiment.deviations:
         parts += [Text("\nDeviations from the paper", style="bold"), bullets(findings.experiment.deviations)]
     if verdicts:
-        parts += [Text("\nVerdicts", style="bold"), verdict_list(verdicts)]
+        parts += [Text("\nAnswers", style="bold"), verdict_list(findings, verdicts)]
     return Group(*parts)
 
 
@@ -94,17 +94,17 @@ def bullets(items: Sequence[str]) -> RichTable:
     return grid
 
 
-def verdict_list(verdicts: Sequence[Verdict]) -> RichTable:
-    """The outcome at the left; the claim, the evidence and the explanation beside it."""
+def verdict_list(findings: Findings, verdicts: Sequence[Verdict]) -> RichTable:
+    """The answer at the left; the claim and what was found beside it."""
     grid = RichTable.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column()
     for verdict in verdicts:
-        outcome = Text(verdict.outcome.value, style=f"bold {COLOURS[verdict.outcome]}")
-        grid.add_row(outcome, explained(verdict))
+        answer = Text(findings.answer(verdict), style=f"bold {COLOURS[verdict.outcome]}")
+        grid.add_row(answer, explained(verdict))
     return grid
 
 
 def explained(verdict: Verdict) -> RenderableType:
-    lines = [Text(verdict.statement), Text(evidence(verdict)), Text(verdict.detail, style="dim")]
+    lines = [Text(verdict.statement, style="bold"), Text(verdict.detail), Text(basis(verdict), style="dim")]
     return Padding(Group(*(line for line in lines if line.plain)), (0, 0, 1, 0))

@@ -1,4 +1,4 @@
-"""A verdict in words: its outcome, and the evidence in one line."""
+"""A verdict in words: what was found first, then what it rests on."""
 
 import math
 
@@ -9,10 +9,10 @@ from replicate.verdicts import Verdict
 EFFECT_DIGITS = 3  # significant digits of an effect and its interval
 
 
-def evidence(verdict: Verdict) -> str:
-    """`effect -1.2 % [-2.03, -0.37], n = 15, p = 0.1`, as far as known."""
-    said = [effect(verdict), f"n = {verdict.n}" if verdict.n else "", p_value(verdict)]
-    return ", ".join(part for part in said if part)
+def basis(verdict: Verdict) -> str:
+    """`-1.2 points [-2.03, -0.37], 15 runs, p = 0.1`: the deciding comparison in its own unit, as far as known."""
+    runs = f"{verdict.n} run{'s' if verdict.n != 1 else ''}" if verdict.n else ""
+    return ", ".join(filter(None, (effect(verdict), runs, p_value(verdict))))
 
 
 def effect(verdict: Verdict) -> str:
@@ -21,7 +21,7 @@ def effect(verdict: Verdict) -> str:
         return ""
     sign = unit(verdict.unit).sign
     interval = "" if verdict.low is None or verdict.high is None else f" [{bound(verdict.low)}, {bound(verdict.high)}]"
-    return f"effect {bound(verdict.effect)}{' ' + sign if sign else ''}{interval}"
+    return f"{bound(verdict.effect)}{' ' + sign if sign else ''}{interval}"
 
 
 def bound(value: float) -> str:
@@ -40,8 +40,8 @@ def probability(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.2g}"
 
 
-def verdict_sentence(verdict: Verdict) -> str:
-    """Everything in one line of Markdown: outcome, claim, evidence, explanation."""
-    parts = [verdict.statement, evidence(verdict), verdict.detail]
-    said = ". ".join(capital(part.rstrip(".")) for part in parts if part)
-    return f"**{verdict.outcome.value}**: {said}."
+def verdict_sentence(verdict: Verdict, answer: str) -> str:
+    """Everything in one line of Markdown: the answer, the claim, what was found, what it rests on."""
+    known = basis(verdict)
+    said = ". ".join(capital(part.rstrip(".")) for part in (verdict.statement, verdict.detail) if part)
+    return f"**{answer}**: {said}.{f' ({known}.)' if known else ''}"

@@ -1,9 +1,7 @@
 """The folder results/: per experiment and scale its records and what follows from them, and the index of all."""
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,14 @@ from replicate.errors import UserError
 from replicate.files import canonical, write_atomic
 from replicate.report.findings import Findings
 from replicate.report.index import index_markdown
-from replicate.report.numbers import numbers
 from replicate.report.table import markdown
+from replicate.report.verdict_file import VERDICTS, VerdictFile, all_verdicts, verdict_file
 from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 
-RECORDS, RUNS, TABLE, VERDICTS, FIGURE = "records.jsonl", "runs.csv", "table.md", "verdicts.json", "figure.svg"
+RECORDS, RUNS, TABLE, FIGURE = "records.jsonl", "runs.csv", "table.md", "figure.svg"
 PACKAGES = ("torch", "torchvision")
 HARDWARE = ("cpu", "gpu", "threads")
-
-
-EACH = "*/*/*"
-"""The folders of all results in results/: paper, experiment, scale."""
 
 
 def result_folder(results_dir: Path, paper: str, experiment: str, scale: str) -> Path:
@@ -42,7 +36,7 @@ def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path)
         RECORDS: "".join(f"{canonical(record.model_dump(mode='json'))}\n" for record in findings.records).encode(),
         RUNS: runs_frame(findings).to_csv(index=False, lineterminator="\n").encode(),
         TABLE: markdown(findings, verdicts).encode(),
-        VERDICTS: pretty(verdicts_data(findings, verdicts)),
+        VERDICTS: pretty(verdict_file(findings, verdicts)),
     }
     if not findings.counted:
         from replicate.report.figures.draw import figure_svg  # here, since matplotlib takes a second to import
@@ -62,17 +56,8 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 def write_index(results_dir: Path) -> None:
     """Write README.md of `results_dir` from the verdicts.json of every experiment and scale in it."""
-    found = [read_verdicts(path) for path in sorted(results_dir.glob(f"{EACH}/{VERDICTS}"))]
+    found = list(all_verdicts(results_dir))
     write_files(results_dir, {"README.md": index_markdown(found).encode()})
-
-
-def read_verdicts(path: Path) -> dict[str, Any]:
-    """What :func:`write_results` left in a verdicts.json. Raises UserError for a damaged file."""
-    try:
-        data: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); `replicate report` writes it anew") from error
-    return data
 
 
 def read_records(path: Path) -> list[Record]:
@@ -124,33 +109,7 @@ def origin(record: Record) -> dict[str, Any]:
     }
 
 
-def verdicts_data(findings: Findings, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """verdicts.json: which experiment, how many runs, and every verdict with all its fields."""
-    experiment = findings.experiment
-    compared = [{**asdict(number), "result": number.result} for number in numbers(findings)]
-    return {
-        "experiment": experiment.name,
-        "scale": experiment.scale,
-        "paper": findings.paper.id,
-        "table": experiment.settings.table,
-        "locator": findings.table.locator,
-        "comparable": findings.comparable,
-        "runs": {
-            "planned": len(findings.runs),
-            "finished": sum(record.status == "finished" for record in findings.records),
-            "diverged": sum(record.status == "diverged" for record in findings.records),
-            "missing": len(findings.missing),
-        },
-        "deviations": list(experiment.deviations),
-        **({"numbers": compared} if compared else {}),
-        "verdicts": [{name: plain(value) for name, value in asdict(v).items()} for v in verdicts],
-    }
-
-
-def plain(value: Any) -> Any:
-    """JSON has no infinity and no NaN: an open end of an interval is null."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def pretty(data: dict[str, Any]) -> bytes:
-    return (json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+def pretty(data: VerdictFile) -> bytes:
+    """verdicts.json: one verdict file as text."""
+    content = data.model_dump(mode="json", exclude={} if data.numbers else {"numbers"})
+    return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()

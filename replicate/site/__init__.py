@@ -5,7 +5,8 @@ from pathlib import Path
 
 from replicate.errors import UserError
 from replicate.files import write_atomic
-from replicate.report.write import RUNS, VERDICTS, pretty, runs_frame, verdicts_data
+from replicate.report.verdict_file import VERDICTS, verdict_file
+from replicate.report.write import RUNS, pretty, runs_frame
 from replicate.site import pages
 from replicate.site.content import Content, Result, read_content
 
@@ -67,4 +68,4 @@ def data_files(result: Result) -> Iterator[tuple[str, bytes]]:
     """The result's runs and verdicts, as results/ has them, to download."""
     folder = f"data/{result.entry.name}/{result.scale}"
     yield f"{folder}/{RUNS}", runs_frame(result.findings).to_csv(index=False, lineterminator="\n").encode()
-    yield f"{folder}/{VERDICTS}", pretty(verdicts_data(result.findings, result.verdicts))
+    yield f"{folder}/{VERDICTS}", pretty(verdict_file(result.findings, result.verdicts))

@@ -17,7 +17,7 @@ from replicate.papers.titles import place, table_place, with_titles
 from replicate.paths import experiment_files
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
-from replicate.report.verdict_words import evidence
+from replicate.report.verdict_words import basis
 from replicate.report.wording import capital, cite, comparison, data_used, run_summary
 from replicate.site.citations import arxiv_ids, bibtex
 from replicate.site.content import Answer, Content, Result, in_order
@@ -43,7 +43,7 @@ def environment_of_templates() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters.update(slug=slug, zip=zip, capital=capital, titled=with_titles, short_name=cite)
-    made.filters.update(costs=cost_text, evidence=evidence)
+    made.filters.update(costs=cost_text, basis=basis)
     made.globals.update(zip=zip, words=WORDS, text_columns=TEXT_COLUMNS)
     return made
 

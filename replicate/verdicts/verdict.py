@@ -59,25 +59,26 @@ class Verdict:
         """Whether all that was measured holds, but it is not all that the claim says."""
         return bool(self.partly) and self.outcome is Outcome.UNDECIDED and 0 < self.hold == self.total
 
-    def words(self, comparable: bool) -> str:
+    def words(self, comparable: bool, counted: bool = False) -> str:
         """The answer for a report; `comparable`: measured on the paper's own data and sizes, or counted."""
-        return answer_words(self.outcome, comparable, self.margin, self.holds_in_part)
+        return answer_words(self.outcome, comparable, self.margin, self.holds_in_part, counted)
 
 
-def answer_words(outcome: Outcome, comparable: bool, margin: float = 0.1, in_part: bool = False) -> str:
-    """`holds here` of a laptop's task, `reproduced` of the paper's own experiment; the same for every answer.
+def answer_words(
+    outcome: Outcome, comparable: bool, margin: float = 0.1, in_part: bool = False, counted: bool = False
+) -> str:
+    """`holds here` of a laptop's task, `reproduced` of the paper's own experiment, `exact` of what is counted.
 
     >>> answer_words(Outcome.SMALLER, comparable=False), answer_words(Outcome.OPPOSITE, comparable=True)
     ('smaller than 10 % here', 'contradicted')
     """
+    here = "" if comparable else " here"
     if in_part:
-        return "reproduced in part" if comparable else "holds in part here"
-    if outcome is Outcome.HOLDS:
-        return "reproduced" if comparable else "holds here"
-    if outcome is Outcome.OPPOSITE:
-        return "contradicted" if comparable else "opposite here"
-    if outcome is Outcome.SMALLER:
-        return f"smaller than {100 * margin:g} %{'' if comparable else ' here'}"
-    if outcome is Outcome.PREMISE:
-        return outcome.value if comparable else f"{outcome.value} here"
-    return outcome.value
+        return "reproduced in part" if comparable and not counted else f"holds in part{here}"
+    words = {
+        Outcome.HOLDS: "exact" if counted else "reproduced" if comparable else "holds here",
+        Outcome.OPPOSITE: "differs" if counted else "contradicted" if comparable else "opposite here",
+        Outcome.SMALLER: f"smaller than {100 * margin:g} %{here}",
+        Outcome.PREMISE: f"{outcome.value}{here}",
+    }
+    return words.get(outcome, outcome.value)

@@ -60,7 +60,9 @@ def build_dashboard(findings: Findings, verdicts: Sequence[Verdict], entity: str
         wr.MarkdownBlock(markdown_table(table_frame(findings))),
         wr.P(run_summary(findings)),
         wr.H2("Verdicts"),
-        wr.MarkdownBlock("\n".join(f"- {verdict_sentence(v)}" for v in verdicts) or "No claim is tested."),
+        wr.MarkdownBlock(
+            "\n".join(f"- {verdict_sentence(v, findings.answer(v))}" for v in verdicts) or "No claim is tested."
+        ),
         wr.PanelGrid(runsets=[runs(findings, entity, SUMMARY)], panels=[wr.MediaBrowser(media_keys=["figure"])]),
         wr.H2("All variants"),
         wr.PanelGrid(runsets=[runs(findings, entity)], panels=[*bars(findings), *lines(findings)]),

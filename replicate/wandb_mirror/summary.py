@@ -14,7 +14,7 @@ from replicate.files import canonical, digest
 from replicate.papers.printed import is_number
 from replicate.report.findings import Findings
 from replicate.report.table import table_frame
-from replicate.report.write import verdicts_data
+from replicate.report.verdict_file import verdict_file
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
 from replicate.wandb_mirror.tracking import PATIENCE, attempt, logged_in, mirror_of, open_mirror, within
@@ -32,7 +32,7 @@ def mirror_summary(findings: Findings, verdicts: Sequence[Verdict], store: RunSt
     Only of what trains, as the runs themselves; equal content is mirrored once.
     """
     experiment = findings.experiment
-    data = verdicts_data(findings, verdicts)
+    data = verdict_file(findings, verdicts).model_dump(mode="json")
     identity = digest(canonical([data, [record.id for record in findings.records]]))[:12]
     folder = store.folder(f"{SUMMARY}-{experiment.name}-{experiment.scale}-{identity}")
     if experiment.wandb == "disabled" or not STUDIES[experiment.settings.study].trains or (folder / DONE).exists():
