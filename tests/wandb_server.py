@@ -3,12 +3,16 @@
 import base64
 import gzip
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -201,6 +205,16 @@ def artifact_files(server: WandbServer, given: dict[str, Any]) -> dict[str, Any]
     return {"createArtifactFiles": {"files": {"edges": edges}}}
 
 
+def artifact_by_id(server: WandbServer, given: dict[str, Any]) -> dict[str, Any]:
+    kept = server.artifacts[int(given["id"][4:])]["input"]
+    sequence = {"name": kept["artifactCollectionName"], "project": project_of({"project": kept["projectName"]})}
+    found = {"id": given["id"], "artifactSequence": sequence, "artifactType": {"name": kept["artifactTypeName"]}}
+    found |= dict.fromkeys(("description", "historyStep", "commitHash", "updatedAt"))
+    found |= {"versionIndex": 0, "metadata": kept["metadata"], "ttlDurationSeconds": 0, "ttlIsInherited": False}
+    found |= {"tags": [], "state": "COMMITTED", "size": 1, "digest": kept["digest"], "fileCount": 1}
+    return {"artifact": {**found, "createdAt": "2026-01-01T00:00:00"}}
+
+
 def commit(server: WandbServer, given: dict[str, Any]) -> dict[str, Any]:
     server.artifacts[int(given["artifactID"][4:])]["committed"] = True
     return {"commitArtifact": {"artifact": {"id": given["artifactID"], "digest": "d"}}}
@@ -225,6 +239,7 @@ ANSWERS: dict[str, Answer] = {
     "createArtifact(": artifact,
     "commitArtifact": commit,
     "useArtifact": use,
+    "ArtifactByID": artifact_by_id,
     "query ArtifactType": lambda server, given: {"project": {"artifact": None}},
     "viewer": lambda server, given: {"viewer": VIEWER},
 }
@@ -242,9 +257,9 @@ def handler_of(server: WandbServer) -> type[BaseHTTPRequestHandler]:
 
         def log_message(self, *_: object) -> None: ...
 
-        def reply(self, body: dict[str, Any]) -> None:
+        def reply(self, body: dict[str, Any], status: int = 200) -> None:
             data = json.dumps(body).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
@@ -256,7 +271,7 @@ def handler_of(server: WandbServer) -> type[BaseHTTPRequestHandler]:
             known = base64.b64decode(sent).decode().endswith(f":{KEY}") or self.command == "PUT"
             status = server.refusal or (None if known else 401)
             if status is not None:
-                self.send_error(status)
+                self.reply({"errors": [{"message": "refused"}]}, status)
             return status is not None
 
         def body(self) -> bytes:
@@ -293,3 +308,18 @@ def handler_of(server: WandbServer) -> type[BaseHTTPRequestHandler]:
                 self.reply({"limits": {}, "exitcode": None})
 
     return Handler
+
+
+def outside(
+    code: str, folder: Path, settings: Mapping[str, str], codes: Container[int] = (0,)
+) -> "subprocess.CompletedProcess[str]":
+    """Run Python in a process of its own, whose wandb knows nothing of the user's: no login, `folder` as home.
+
+    It must end with one of `codes`.
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
+    environment |= {"HOME": str(folder), "WANDB_ERROR_REPORTING": "false", **settings}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in codes, done.stderr
+    return done

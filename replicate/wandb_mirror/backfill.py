@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from replicate.errors import UserError
 from replicate.experiments.catalogue import find
@@ -135,7 +134,7 @@ def send(past: Past, runs_dir: Path) -> None:
     published = published_values(mirror, past.run)
     lines, told = references(mirror, published), head(mirror, past.run, record.provenance, published)
     opened = open_run(mirror.mode, runs_dir, id=past.name, **told)
-    run: Any = opened.run
+    run = opened.run
     define_axes(run, x)
     run.config.update(told["config"], allow_val_change=True)
     for row in rows(record, x)[run.starting_step :]:

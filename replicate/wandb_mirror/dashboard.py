@@ -36,7 +36,7 @@ def dashboard_of(name: str, words: list[str], results: Path, entity: str = "", d
     experiment = load_experiment(name, words)
     findings, verdicts = report(experiment, available_records(experiment, RunStore(experiment.runs_dir), results))
     if dry_run:
-        return as_json(build_dashboard(findings, verdicts, entity))
+        return as_json(build_dashboard(findings, verdicts))  # of an entity wandb-workspaces asks the server
     return saved(lambda owner, project: build_dashboard(findings, verdicts, owner, project), entity)
 
 

@@ -38,7 +38,7 @@ def overview_of(results: Path, entity: str = "", dry_run: bool = False) -> str:
     if not found:
         raise UserError(f"there are no verdicts in {results}: `replicate run EXP` makes them")
     if dry_run:
-        return as_json(build_overview(found, entity))
+        return as_json(build_overview(found))
     return saved(lambda owner, project: build_overview(found, owner, project), entity)
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,10 @@ from typing import Any, Literal, TypeVar
 PROJECT = "replicate"
 PATIENCE = 20.0  # seconds; wandb's own calls that take longer are left to themselves
 PROBE = 3.0  # seconds in which a server must answer before a run is opened online
-UPLOAD = 600.0  # seconds for what is left to upload at the end of a run with weights
+FINISH, UPLOAD = 10.0, 120.0  # seconds for what is left to upload at the end of a run, and of one with weights
 RETRY = 600.0  # seconds after which a server that was dead is asked again
 SYNCED = ".synced"  # wandb marks an uploaded file by one of its name with this at the end
+LEFT = "not all is in wandb, `replicate sync` uploads the rest"
 OFF = {"offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 TRUE = {"1", "true", "yes", "on"}
 
@@ -128,6 +128,15 @@ def check_server() -> None:
         raise ConnectionError(f"no answer from {server}") from error
 
 
+def answers() -> bool:
+    """Whether `check_server` has nothing to say."""
+    try:
+        check_server()
+    except ConnectionError:
+        return False
+    return True
+
+
 def destination() -> str:
     """Where runs of this process go: server, entity and project."""
     settings = settings_of()
@@ -143,7 +152,11 @@ class OpenRun:
     upload_seconds: float
 
     def close(self) -> None:
-        """Close it. What did not reach the server is told in one line and stays for `replicate sync`."""
+        """Close it. What did not reach the server is told in one line and stays for `replicate sync`.
+
+        A run whose server is gone is left open: wandb closes its file when the process ends. Closed twice, it could
+        not be uploaded.
+        """
         try:
             if not self.run.offline:
                 check_server()
@@ -154,9 +167,7 @@ class OpenRun:
                 file = Path(self.run.dir).with_name(f"run-{self.run.id}.wandb")
                 file.with_name(file.name + SYNCED).touch()
         except Exception as error:  # wandb raises many kinds
-            warn(error, "not all is in wandb, `replicate sync` uploads the rest")
-            with suppress(Exception):  # wandb goes on trying in the background; the file is whole
-                within(1, self.run.finish)
+            warn(error, LEFT)
 
 
 def open_run(asked: str, runs_dir: Path, large: bool = False, **given: Any) -> OpenRun:
@@ -181,7 +192,7 @@ def init_run(mode: Literal["online", "offline"], runs_dir: Path, large: bool, gi
     import wandb
 
     lost: list[bool] = []
-    upload_seconds = UPLOAD if large else PATIENCE
+    upload_seconds = UPLOAD if large else FINISH
     settings = wandb.Settings(
         silent=True,
         console="off",

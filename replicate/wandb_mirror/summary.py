@@ -63,7 +63,6 @@ def send_summary(findings: Findings, verdicts: Sequence[Verdict], runs_dir: Path
         tags=[mirror.paper, mirror.scale, SUMMARY],
         config={**{key: data[key] for key in told}, "study": mirror.study, "content": name},
     )
-    define_axes(opened.run, axis(mirror.study))
     with TemporaryDirectory() as folder:
         patiently(lambda: fill(opened.run, findings, verdicts, Path(folder)))
     opened.close()
@@ -71,6 +70,7 @@ def send_summary(findings: Findings, verdicts: Sequence[Verdict], runs_dir: Path
 
 def fill(run: Any, findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> None:
     """Log the curves, the media and the single values. `folder`: for the figure's file."""
+    define_axes(run, axis(findings.experiment.settings.study))
     for step in interval_steps(findings):
         run.log(step)
     run.log(contents(findings, verdicts, folder))
@@ -80,7 +80,6 @@ def fill(run: Any, findings: Findings, verdicts: Sequence[Verdict], folder: Path
 def contents(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
     """The tables and the figure as wandb's media."""
     import wandb
-
     from replicate.report.figures.draw import figure_png
 
     media: dict[str, Any] = {"comparison": wandb.Table(dataframe=table_frame(findings))}

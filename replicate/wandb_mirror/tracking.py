@@ -23,7 +23,7 @@ from replicate.wandb_mirror.content import (
     references,
     rows,
 )
-from replicate.wandb_mirror.session import UPLOAD, OpenRun, mode_of, open_run, patiently, warn, within
+from replicate.wandb_mirror.session import LEFT, UPLOAD, OpenRun, answers, mode_of, open_run, patiently, warn, within
 
 __all__ = ["Mirror", "WandbTracker", "make_tracker", "mirror_of"]
 
@@ -45,7 +45,7 @@ class WandbTracker(Tracker):
             wait(lambda: action(self.opened.run))
         except Exception as error:  # wandb raises many kinds; none of them may touch the run
             self.failed = True
-            warn(error)
+            warn(error, LEFT)
 
     def log(self, step: int, values: Mapping[str, float | None]) -> None:
         measured = {key: value for key, value in values.items() if value is not None}
@@ -56,7 +56,7 @@ class WandbTracker(Tracker):
         if x == "index":  # curves over epochs were logged as they came
             self._try(lambda run: [run.log(row) for row in rows(record, x)])
         self._try(lambda run: end(run, record, self.lines, x))
-        if self.mirror.large:
+        if self.mirror.large and (self.opened.run.offline or answers()):
             self._try(lambda run: keep(run, record, self.folder), partial(within, UPLOAD))
 
     def close(self) -> None:
