@@ -43,3 +43,16 @@ def disable_lightning_signals(trainer: "pl.Trainer") -> None:
     """
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+
+
+# wandb (0.28) and wandb-workspaces (0.4) ------------------------------------------------------------------------------
+
+
+def report_specification(report: Any) -> dict[str, Any]:
+    """What wandb-workspaces would send of a report: its title, its project and its specification as JSON.
+
+    The library saves reports, but shows their specification nowhere.
+    """
+    model = report._to_model()
+    spec = model.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {"title": model.display_name, "project": model.project.name, "spec": spec}

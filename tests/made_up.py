@@ -40,6 +40,7 @@ def made_up_experiment(rows: Mapping[str, str | None] = LADDER, seeds: int = 3, 
         "data": {"name": "bundled", "size": 16},
         "recipe": {"name": "laptop"},
         "trainer": {},
+        "machine": {},
         "options": {},
         **settings,
     }

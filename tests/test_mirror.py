@@ -1,9 +1,6 @@
 """The finished sweep in wandb: every value in the offline files, each uploaded once, and failures that cost a line."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +12,15 @@ from replicate.report.findings import gather
 from replicate.report.table import table_frame
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
+from replicate.wandb_mirror import session, tracking, upload
 from replicate.wandb_mirror import summary as mirror
-from replicate.wandb_mirror import tracking
-from replicate.wandb_mirror.summary import SYNCED, means, mirror_summary, offline_files, sync, verdict_frame
+from replicate.wandb_mirror.session import SYNCED
+from replicate.wandb_mirror.summary import means, mirror_summary, verdict_frame
+from replicate.wandb_mirror.upload import offline_files, sync
 from tests.made_up import errors_falling, made_up_experiment
 from tests.test_records import make_record
 from tests.wandb_files import configuration, history, opened, summary
+from tests.wandb_server import outside
 
 
 def found(**settings: Any) -> tuple[Findings, list[Verdict]]:
@@ -41,23 +41,22 @@ def mirror_offline(folder: Path) -> None:
     assert not mirror_summary(findings, verdicts, RunStore(folder))
 
 
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings are told once in a process; here, once in a test."""
+    monkeypatch.setattr(session, "told", set())
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    code = (
-        f"from pathlib import Path; from tests.test_mirror import mirror_offline; mirror_offline(Path({str(folder)!r}))"
-    )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    environment["HOME"] = str(folder)  # no login of the person who runs the tests
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    code = "from pathlib import Path; from tests.test_mirror import mirror_offline; mirror_offline(Path({!r}))"
+    outside(code.format(str(folder)), folder, {})
     return folder
 
 
 def file_of(folder: Path, name: str) -> Path:
-    [path] = folder.glob(f"{name}/wandb/offline-run-*/*.wandb")
+    [path] = folder.glob(f"wandb/offline-run-*/run-{name}.wandb")
     return path
 
 
@@ -65,21 +64,20 @@ def test_every_value_of_a_run_is_in_its_offline_file(written: Path) -> None:
     experiment = made_up_experiment()
     run = experiment.runs()[-1]
     path = file_of(written, run.id)
-    line = {"published/top1_error": 22.2}
+    line = {"published/test_error": 22.2}
     assert history(path) == [
         {"epoch": 1, "train_error": 50.0, "images_per_second": 800.0, **line},
         {"epoch": 2, "train_error": 25.0, "images_per_second": 900.0, **line},
     ]
     record = make_record(run.id)
     known = summary(path)
-    assert {m.metric: known[m.metric] for m in record.measurements if m.index is None} == {
-        m.metric: m.value for m in record.measurements if m.index is None
-    }
+    assert known["test_error"] == record.value("test_error")
+    assert "lost" not in known
     assert (known["parameters"], known["status"]) == (record.parameters, record.status)
-    assert (known["seconds"], known["images_per_second"]) == (record.timing.seconds, record.timing.images_per_second)
+    assert known["seconds"] == record.timing.seconds
     head = opened(path)
-    assert (head.run_id, head.run_group, head.display_name) == (run.id, "made_up-laptop", "32x4d-s2")
-    assert set(head.tags) == {"resnext", "train", "laptop", "32x4d"}
+    assert (head["run_id"], head["run_group"], head["display_name"]) == (run.id, "made_up-laptop", "32x4d-s2")
+    assert set(head["tags"]) == {"resnext", "train", "laptop", "32x4d"}
     told = configuration(path)
     assert (told["variant"], told["seed"], told["published"]) == ("32x4d", 2, {"top1_error": 22.2})
     assert told["deviations"] == ["data: small images"]
@@ -88,26 +86,28 @@ def test_every_value_of_a_run_is_in_its_offline_file(written: Path) -> None:
 def test_the_sweeps_summary_has_table_verdicts_and_figure(written: Path) -> None:
     findings, verdicts = found()
     path = file_of(written, "summary-*")
-    assert (opened(path).run_group, opened(path).job_type) == ("made_up-laptop", "summary")
-    [logged] = history(path)
+    assert (opened(path)["run_group"], opened(path)["job_type"]) == ("made_up-laptop", "summary")
+    *curves, logged = history(path)
+    assert [step["epoch"] for step in curves] == [1, 2]
     media = path.parent / "files"
 
     def table(name: str) -> dict[str, Any]:
-        return dict(json.loads((media / logged[f"{name}/path"]).read_text()))
+        return dict(json.loads((media / logged[f"{name}.path"]).read_text()))
 
     assert table("comparison")["columns"] == list(table_frame(findings).columns)
     assert table("comparison")["data"] == table_frame(findings).to_numpy().tolist()
     expected = json.loads(verdict_frame(verdicts).to_json(orient="values", double_precision=15))
-    assert table("verdicts")["data"][0][0] == verdicts[0].outcome
+    place = table("verdicts")["columns"].index("outcome")
+    assert table("verdicts")["data"][0][place] == verdicts[0].outcome
     assert table("verdicts")["data"] == [[pytest.approx(cell) for cell in row] for row in expected]
-    assert (media / logged["figure/path"]).read_bytes().startswith(b"\x89PNG")
+    assert (media / logged["figure.path"]).read_bytes().startswith(b"\x89PNG")
     known = summary(path)
     assert {name: known[name] for name in means(findings)} == pytest.approx(means(findings))
     assert means(findings)["top1_error/32x4d/published"] == 22.2
 
 
 def test_each_offline_run_is_uploaded_once(written: Path, tmp_path: Path) -> None:
-    for path in written.glob("*/wandb/offline-run-*/*.wandb"):
+    for path in written.glob("wandb/offline-run-*/*.wandb"):
         copy = tmp_path / path.relative_to(written)
         copy.parent.mkdir(parents=True)
         copy.write_bytes(path.read_bytes())
@@ -137,17 +137,24 @@ def test_a_failing_upload_costs_a_line_and_keeps_the_files(written: Path, capsys
 def test_without_login_nothing_is_sent(
     written: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(tracking, "has_login", lambda: False)
-    monkeypatch.setattr(mirror, "wandb_sync", lambda files: pytest.fail("sent"))
+    monkeypatch.setattr(session, "has_login", lambda: False)
+    monkeypatch.setattr(upload, "wandb_sync", lambda files: pytest.fail("sent"))
     assert sync(written) == 0
     assert capsys.readouterr().err == "replicate: wandb is left out (there is no login: `wandb login` makes one)\n"
 
 
-@pytest.mark.parametrize("settings", [{"wandb": "disabled"}, {"wandb": "offline", "study": "count"}])
-def test_what_is_not_tracked_has_no_summary(tmp_path: Path, settings: dict[str, str]) -> None:
-    findings, verdicts = found(claims=[], **settings)
+def test_what_is_disabled_has_no_summary(tmp_path: Path) -> None:
+    findings, verdicts = found(wandb="disabled")
     assert not mirror_summary(findings, verdicts, RunStore(tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_in_progress_is_not_uploaded(written: Path) -> None:
+    store, run = RunStore(written), made_up_experiment().runs()[-1]
+    assert file_of(written, run.id) in offline_files(written)
+    with store.claim(run.id):
+        assert file_of(written, run.id) not in offline_files(written)
+    assert file_of(written, run.id) in offline_files(written)
 
 
 def test_a_summary_that_fails_costs_a_line(
@@ -156,8 +163,8 @@ def test_a_summary_that_fails_costs_a_line(
     def refuse(*_: Any, **__: Any) -> None:
         raise TimeoutError("no answer")
 
-    monkeypatch.setattr(mirror, "open_mirror", refuse)
+    monkeypatch.setattr(mirror, "open_run", refuse)
     findings, verdicts = found(wandb="online")
     assert not mirror_summary(findings, verdicts, RunStore(tmp_path))
     assert capsys.readouterr().err == "replicate: wandb is left out (no answer)\n"
-    assert not list(tmp_path.rglob("mirrored"))
+    assert not list(tmp_path.rglob("mirrored-*"))

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from errno import ENOSPC
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal
+from unittest.mock import MagicMock
 
 Hook = Callable[[], None]
 Stage = Literal["half", "whole", "renamed"]
@@ -127,26 +127,24 @@ def wandb_that(where: str, act: Callable[[], None], fuse: Path) -> Hook:
     """A wandb whose `where` (init, log, summary or finish) does `act`, and a person with little patience."""
 
     def install() -> None:
-        from replicate.wandb_mirror import tracking
+        from replicate.wandb_mirror import session
 
         def at(place: str) -> None:
             if place == where:
                 blow(fuse)
                 act()
 
-        run = SimpleNamespace(
-            log=lambda values: at("log"),
-            summary=SimpleNamespace(update=lambda values: at("summary")),
-            finish=lambda: at("finish"),
-        )
+        run = MagicMock(offline=True)
+        run.log.side_effect = lambda values: at("log")
+        run.summary.update.side_effect = lambda values: at("summary")
+        run.finish.side_effect = lambda: at("finish")
 
-        def init(**given: Any) -> SimpleNamespace:
+        def init(**given: Any) -> MagicMock:
             at("init")
             return run
 
-        fake: Any = SimpleNamespace(init=init, Settings=dict, login=lambda **_: False)
-        sys.modules["wandb"] = fake
-        tracking.PATIENCE = 0.2
+        sys.modules["wandb"] = MagicMock(init=init)
+        session.PATIENCE = 0.2
 
     return install
 

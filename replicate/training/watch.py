@@ -28,7 +28,9 @@ class Watch:
         if done % SPEED_WINDOW == 0 or done == total:
             self.task.report(self.progress(done, total, module))
         if done % module.plan.steps == 0:
-            self.task.tracker.log(len(module.history), {**module.history[-1], "images_per_second": self.speed()})
+            rate = module.learning_rate(done * module.accumulate - 1)
+            told = {**module.history[-1], "lr": rate, "images_per_second": self.speed()}
+            self.task.tracker.log(len(module.history), told)
 
     def progress(self, done: int, total: int, module: Classification) -> Progress:
         return Progress(

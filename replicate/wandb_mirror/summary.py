@@ -1,15 +1,16 @@
-"""The mirror of a finished sweep in wandb, and the upload of what was mirrored offline. As in `tracking`, the run
-store is the truth: whatever goes wrong here costs one warning."""
+"""The mirror of a finished sweep in wandb: a run with its table, verdicts, figure, and intervals over seeds.
 
-import subprocess
-import sys
-from collections.abc import Callable, Sequence
+As in `tracking`, the run store is the truth: whatever goes wrong here costs one warning.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from replicate.experiments.kinds import STUDIES
 from replicate.files import canonical, digest
 from replicate.papers.printed import is_number
 from replicate.report.findings import Findings
@@ -17,50 +18,69 @@ from replicate.report.table import table_frame
 from replicate.report.verdict_file import verdict_file
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
-from replicate.wandb_mirror.tracking import PATIENCE, attempt, logged_in, mirror_of, open_mirror, within
-
-SYNCED = ".synced"  # wandb marks an uploaded file by one of its name with this at the end
-SYNC_SECONDS = 3600
-SUMMARY, DONE = "summary", "mirrored"
-
-Upload = Callable[[Sequence[Path]], None]
+from replicate.wandb_mirror.intervals import interval_steps, intervals
+from replicate.wandb_mirror.ledger import Ledger
+from replicate.wandb_mirror.mirrored import PUBLISHED, SUMMARY, axis, define_axes, mirror_of
+from replicate.wandb_mirror.session import attempt, mode_of, open_run, patiently
 
 
 def mirror_summary(findings: Findings, verdicts: Sequence[Verdict], store: RunStore) -> bool:
-    """Add a run with the comparison table, the verdicts and the figure to the sweep's group; whether that was done.
+    """Add a run with what the sweep found to its group; whether that was done. Equal content is mirrored once."""
+    done: list[bool] = []
+    attempt(lambda: done.append(add_summary(findings, verdicts, store)))
+    return done == [True]
 
-    Only of what trains, as the runs themselves; equal content is mirrored once.
-    """
-    experiment = findings.experiment
-    data = verdict_file(findings, verdicts).model_dump(mode="json")
-    identity = digest(canonical([data, [record.id for record in findings.records]]))[:12]
-    folder = store.folder(f"{SUMMARY}-{experiment.name}-{experiment.scale}-{identity}")
-    if experiment.wandb == "disabled" or not STUDIES[experiment.settings.study].trains or (folder / DONE).exists():
+
+def add_summary(findings: Findings, verdicts: Sequence[Verdict], store: RunStore) -> bool:
+    """The same; raises whatever wandb does."""
+    if mode_of(findings.experiment.wandb) == "disabled":
         return False
-    return attempt(lambda: within(3 * PATIENCE, lambda: send_summary(findings, verdicts, folder, data)))
+    ledger, name = Ledger(store.root), summary_id(findings, verdicts)
+    if ledger.has(name, "done"):
+        return False
+    send_summary(findings, verdicts, store.root, name)
+    ledger.add(name, "done")
+    return True
 
 
-def send_summary(findings: Findings, verdicts: Sequence[Verdict], folder: Path, data: dict[str, Any]) -> None:
-    """Open the run, give it everything, close it, and note that; raises whatever wandb does."""
-    experiment = findings.experiment
-    folder.mkdir(parents=True, exist_ok=True)
-    run = open_mirror(
-        mirror_of(experiment),
-        folder,
-        name=SUMMARY,
-        id=folder.name,
-        job_type=SUMMARY,
-        tags=[experiment.settings.paper, experiment.scale, SUMMARY],
-        config={"experiment": experiment.name, "runs": data["runs"], "deviations": data["deviations"]},
+def summary_id(findings: Findings, verdicts: Sequence[Verdict]) -> str:
+    """What the run is called: by the experiment, the scale and everything that was found."""
+    found = canonical(
+        [verdict_file(findings, verdicts).model_dump(mode="json"), [record.id for record in findings.records]]
     )
+    return f"{SUMMARY}-{findings.experiment.name}-{findings.experiment.scale}-{digest(found)[:12]}"
+
+
+def send_summary(findings: Findings, verdicts: Sequence[Verdict], runs_dir: Path, name: str) -> None:
+    """Open the run, give it everything, close it; raises whatever wandb does."""
+    mirror, data = mirror_of(findings.experiment), verdict_file(findings, verdicts).model_dump(mode="json")
+    told = ("experiment", "scale", "paper", "table", "comparable", "runs", "deviations")
+    opened = open_run(
+        mirror.mode,
+        runs_dir,
+        id=name,
+        name=SUMMARY,
+        group=mirror.group,
+        job_type=SUMMARY,
+        tags=[mirror.paper, mirror.scale, SUMMARY],
+        config={**{key: data[key] for key in told}, "study": mirror.study, "content": name},
+    )
+    with TemporaryDirectory() as folder:
+        patiently(lambda: fill(opened.run, findings, verdicts, Path(folder)))
+    opened.close()
+
+
+def fill(run: Any, findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> None:
+    """Log the curves, the media and the single values. `folder`: for the figure's file."""
+    define_axes(run, axis(findings.experiment.settings.study))
+    for step in interval_steps(findings):
+        run.log(step)
     run.log(contents(findings, verdicts, folder))
-    run.summary.update(means(findings))
-    run.finish()
-    (folder / DONE).touch()
+    run.summary.update({**means(findings), **tally(verdicts)})
 
 
 def contents(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> dict[str, Any]:
-    """The two tables and the figure as wandb's media."""
+    """The tables and the figure as wandb's media."""
     import wandb
 
     from replicate.report.figures.draw import figure_png
@@ -68,6 +88,9 @@ def contents(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> d
     media: dict[str, Any] = {"comparison": wandb.Table(dataframe=table_frame(findings))}
     if verdicts:
         media["verdicts"] = wandb.Table(dataframe=verdict_frame(verdicts))
+    curves = intervals(findings)
+    if len(curves):
+        media["intervals"] = wandb.Table(dataframe=curves)
     if not findings.counted:
         picture = folder / "figure.png"
         picture.write_bytes(figure_png(findings))
@@ -76,50 +99,33 @@ def contents(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> d
 
 
 def verdict_frame(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """One line a verdict, with all its numbers."""
-    names = ("claim", "effect", "low", "high", "unit", "n", "seeds", "p", "smallest", "detail")
-    return pd.DataFrame(
-        [{"verdict": v.outcome.value, "statement": v.statement, **{n: getattr(v, n) for n in names}} for v in verdicts]
-    )
+    """One line a verdict, with everything that it says; what is no single value, as text."""
+    return pd.DataFrame([{name: cell(value) for name, value in asdict(verdict).items()} for verdict in verdicts])
+
+
+def cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def tally(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """`verdicts/reproduced` -> how many claims of the experiment have that verdict."""
+    said = [f"verdicts/{verdict.outcome}" for verdict in verdicts]
+    return {key: said.count(key) for key in said}
 
 
 def means(findings: Findings) -> dict[str, float]:
-    """`top1_error/32x4d` -> the mean, for each bound column and variant; followed by /published, the printed number."""
+    """`top1_error/32x4d` -> the mean over seeds; followed by /low and /high, its interval; /published, what is printed.
+
+    For each bound column and variant.
+    """
     values: dict[str, float] = {}
     for line in findings.variants:
         for column in findings.columns:
-            printed = line.published.get(column)
-            if column in line.measured:
-                values[f"{column}/{line.variant}"] = line.measured[column].mean
+            name, printed, sample = f"{column}/{line.variant}", line.published.get(column), line.measured.get(column)
+            if sample is not None:
+                values[name] = sample.mean
+            if sample is not None and sample.interval is not None:
+                values[f"{name}/low"], values[f"{name}/high"] = sample.interval
             if is_number(printed):
-                values[f"{column}/{line.variant}/published"] = float(printed)
+                values[f"{name}/{PUBLISHED}"] = float(printed)
     return values
-
-
-def offline_files(runs_dir: Path) -> list[Path]:
-    """The offline runs under `runs_dir` that were not uploaded yet, oldest first."""
-    found = sorted(runs_dir.glob("*/wandb/offline-run-*/run-*.wandb"), key=lambda path: path.parent.name)
-    return [path for path in found if not path.with_name(path.name + SYNCED).exists()]
-
-
-def sync(runs_dir: Path, upload: Upload | None = None) -> int:
-    """Upload every offline run under `runs_dir` once; how many were uploaded now."""
-    files = offline_files(runs_dir)
-
-    def send() -> None:
-        if upload is None:
-            logged_in()
-        (upload or wandb_sync)(files)
-
-    if files:
-        attempt(send)
-    return len(files) - len([path for path in offline_files(runs_dir) if path in files])
-
-
-def wandb_sync(files: Sequence[Path]) -> None:
-    """wandb's own upload, which marks each file that is done. Raises OSError with what it said last."""
-    command = [sys.executable, "-m", "wandb", "sync", "--yes", *(str(path.parent) for path in files)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SYNC_SECONDS, check=False)
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise OSError(said[-1] if said else f"wandb sync ended with code {done.returncode}")
