@@ -39,7 +39,7 @@ PARTS = (
 )
 """Modules of this package with checks; a part is a row of the table and a variant of the experiment."""
 
-PAPER_PARTS = ("blocks",)
+PAPER_PARTS = ("blocks", "documents")
 """Modules with checks of what single papers say, the table `statements` of each; a part is a row of it."""
 
 _CHECKS: dict[str, dict[str, Check]] = {}
