@@ -21,6 +21,8 @@ class Study:
 STUDIES = {
     "train": Study("replicate.studies.train", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "course": Study("replicate.studies.course", ("model", "data", "recipe", "trainer", "options"), trains=True),
+    "gates": Study("replicate.studies.gates", ("model", "data", "recipe", "trainer", "options"), trains=True),
+    "reuse": Study("replicate.studies.reuse", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "count": Study("replicate.studies.count", ("model", "options"), counted=True),
     "convolution": Study("replicate.studies.topics", ("options",), counted=True),
     "convolution_speed": Study("replicate.studies.topics", ("options",)),
