@@ -23,6 +23,10 @@ STUDIES = {
     "course": Study("replicate.studies.course", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "gates": Study("replicate.studies.gates", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "reuse": Study("replicate.studies.reuse", ("model", "data", "recipe", "trainer", "options"), trains=True),
+    "feature_sources": Study(
+        "replicate.studies.feature_sources", ("model", "data", "recipe", "trainer", "options"), trains=True
+    ),
+    "efficiency": Study("replicate.studies.efficiency", ("model", "data", "recipe", "trainer", "options"), trains=True),
     "count": Study("replicate.studies.count", ("model", "options"), counted=True),
     "convolution": Study("replicate.studies.topics", ("options",), counted=True),
     "convolution_speed": Study("replicate.studies.topics", ("options",)),

@@ -46,7 +46,7 @@ def weights_by_source(block: list[DenseLayer]) -> list[Tensor]:
     for number, layer in enumerate(block):
         weight = first_convolution(layer).weight.detach().abs()
         sizes = [weight.shape[1] - number * growth, *[growth] * number]
-        by_source = torch.stack([part.mean() for part in weight.split(sizes, 1)])
+        by_source = torch.stack([part.mean() for part in torch.split(weight, sizes, 1)])
         found.append(by_source / by_source.mean())
     return found
 
