@@ -295,8 +295,9 @@ def readme(
 ) -> None:
     """Fill the generated tables of README.md from results/ and the experiments."""
     from replicate.overview.readme import write_readme
+    from replicate.overview.source_documents import PAGE, write_source_documents
 
-    changed = write_readme(page, RESULTS, check)
+    changed = write_readme(page, RESULTS, check) | write_source_documents(page.parent / PAGE, RESULTS, check)
     say(f"{page} {'is out of date' if check and changed else 'filled anew' if changed else 'is up to date'}")
     if check and changed:
         raise typer.Exit(1)

@@ -12,8 +12,13 @@ class Shape(NamedTuple):
     train_images: int
 
 
+POSITION_NAMES = ("position_free", "position_crossing", "position_near", "position_far")
+
 SHAPES = {
     "bundled": Shape(1, 28, 10, 10_000),
+    "bundled_centred": Shape(1, 42, 10, 10_000),
+    "bundled_shifted": Shape(1, 42, 10, 10_000),
+    **dict.fromkeys(POSITION_NAMES, Shape(1, 16, 2, 10_000)),
     "fashion_mnist": Shape(1, 28, 10, 60_000),
     "mnist": Shape(1, 28, 10, 60_000),
     "cifar10": Shape(3, 32, 10, 50_000),

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from replicate.data import public
+from replicate.data import canvas, position, public
 from replicate.data.checksums import verify
 from replicate.data.config import DataConfig
 from replicate.data.random import generator
@@ -50,6 +50,9 @@ Source = Callable[[DataConfig], Parts]
 
 SOURCES: dict[str, Source] = {
     "bundled": bundled,
+    "bundled_centred": lambda config: canvas.centred(bundled(config)),
+    "bundled_shifted": lambda config: canvas.shifted(bundled(config)),
+    **position.SOURCES,
     "cifar10": public.cifar10,
     "cifar100": public.cifar100,
     "fashion_mnist": public.fashion_mnist,

@@ -41,6 +41,11 @@ def study(file: str, blocks: tuple[str, ...], options: str, metrics: tuple[Metri
 
 STUDIES = {
     "train": study("train", TRAINING, "TrainOptions", measured.TRAINED, trains=True),
+    "course": study("course", TRAINING, "NoOptions", measured.COURSE, trains=True),
+    "gates": study("gates", TRAINING, "NoOptions", measured.GATES, trains=True),
+    "reuse": study("reuse", TRAINING, "NoOptions", measured.REUSE, trains=True),
+    "feature_sources": study("feature_sources", TRAINING, "SourceOptions", measured.READOUT, trains=True),
+    "efficiency": study("efficiency", TRAINING, "NoOptions", measured.EFFICIENCY, trains=True),
     "count": study("count", ("model", "options"), "CountOptions", measured.COUNTED, counted=True),
     "convolution": study("convolution", ("options",), "ConvolutionOptions", measured.CHECKED, counted=True),
     "convolution_speed": study("conv_speed", ("options",), "SpeedOptions", measured.SPEED),
@@ -59,7 +64,7 @@ STUDIES = {
     "step_time": study("step_time", ("model", "data", "recipe", "options"), "StepTimeOptions", measured.STEP_TIME),
     "lesion": study("lesion", TRAINING, "LesionOptions", measured.LESION, trains=True),
     "lesion_pretrained": study("lesion", NETWORK, "LesionOptions", measured.LESION),
-    "responses": study("responses", TRAINING, "ResponseOptions", measured.RESPONSES, trains=True),
+    "responses": study("responses", TRAINING, "NoOptions", measured.RESPONSES, trains=True),
     "paths": study("gradient_paths", TRAINING, "PathOptions", measured.PATHS, trains=True),
     "path_lengths": study("path_lengths", ("options",), "LengthOptions", measured.PATH_LENGTHS),
 }

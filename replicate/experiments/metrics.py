@@ -93,3 +93,19 @@ PATH_LENGTHS = (
     *each("paths_left survivors survivors_*", "share"),
     *each("mean_length", "blocks"),
 )
+COURSE = (*TRAINED, *each("first_layer_gradient"), *each("fluctuation", "percentage points", LOWER))
+GATES = (
+    *each("test_error ungated_error ungated_error_*", "percent", LOWER),
+    *each("ungated_rise ungated_rise_*", "percentage points", LOWER),
+    *each("gate_spread gate_spread_* *"),
+    *CLASSES,
+    *SIZE,
+)
+REUSE = (*each("reuse reuse_of_input reuse_of_nearest"), *SIZE)
+READOUT = (*each("test_error train_error", "percent", LOWER), *SIZE)
+EFFICIENCY = (
+    *each("test_error train_error", "percent", LOWER),
+    *each("batch_milliseconds", "milliseconds", LOWER),
+    *each("kept_bytes", "bytes", LOWER),
+    *SIZE,
+)

@@ -36,7 +36,7 @@ PARTS = {
 }
 """Part -> the module of this package with its checks; a part is a row of the table and a variant of the experiment."""
 
-PAPER_PARTS = {"blocks": "bottlenecks"}
+PAPER_PARTS = {"blocks": "bottlenecks", "documents": "documents"}
 """The same for what single papers say, the table `statements` of each; a part is a row of it."""
 
 _CHECKS: dict[str, dict[str, Check]] = {}

@@ -23,7 +23,7 @@ class TrainOptions(Options):
     reach: CurveLevel | None = None
 
 
-class ResponseOptions(Options):
+class NoOptions(Options):
     """There is nothing to choose."""
 
 
@@ -185,3 +185,9 @@ class DrawOptions(Options):
         if not getattr(self, needed):
             raise ValueError(f"topic {self.topic} needs options.{needed}")
         return self
+
+
+class SourceOptions(Options):
+    """source: where the features come from that the readout sees."""
+
+    source: Literal["random", "hand_made", "k_means", "greedy", "trained"]

@@ -12,12 +12,12 @@ from replicate.experiments.run_config import TrainingConfig
 from replicate.models.layers.blocks import Classifier
 from replicate.runs.records import curve, singles
 from replicate.runs.task import Outcome, Task
-from replicate.studies.options import ResponseOptions
+from replicate.studies.options import NoOptions
 from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import loaders_of, trained
 from replicate.training.network import build_network
 
-Config = TrainingConfig[ResponseOptions]
+Config = TrainingConfig[NoOptions]
 
 
 class Responses:

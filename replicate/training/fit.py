@@ -1,5 +1,6 @@
 """Train a network by a recipe and test it once: the first step of every study that trains."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -14,6 +15,7 @@ from replicate.runs.store import CHECKPOINT
 from replicate.runs.task import Task
 from replicate.training.checkpoint import Checkpoint, load_training, save_weights
 from replicate.training.devices import train_on_devices
+from replicate.training.module import Observer
 from replicate.training.preemption import Preemption
 from replicate.training.trainer import accelerator_device, make_trainer, prepare, quiet_lightning
 from replicate.training.watch import Watch
@@ -31,15 +33,18 @@ class Trained:
     steps_per_epoch: int
 
 
-def fit(task: Task[TrainingConfig]) -> Trained:
-    """Train the task's network, from its checkpoint if there is one, and test it once, on one device."""
+def fit(task: Task[TrainingConfig], observers: Sequence[Observer] = ()) -> Trained:
+    """Train the task's network, from its checkpoint if there is one, and test it once, on one device.
+
+    `observers` see each step before it is saved, where one device trains.
+    """
     config = task.run.config
     check_parts(config.recipe, config.trainer)
     device, share = accelerator_device(task.machine.accelerator), Share(config.trainer.parts)
     watch, preemption = Watch(task, config.recipe.batch_size), Preemption(task.folder / CHECKPOINT)
     speed = train_on_devices(task) if config.trainer.devices else None
     checkpoint = Checkpoint(task.folder, task.machine.checkpoint_seconds)
-    training = prepare(task, share, device, (watch, checkpoint, preemption))
+    training = prepare(task, share, device, (*observers, watch, checkpoint, preemption))
     module = training.module
     with quiet_lightning():
         trainer = make_trainer(task, config.trainer)
