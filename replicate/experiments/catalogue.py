@@ -40,6 +40,7 @@ class Entry(BaseModel):
     notes: str | None = None
     regime: Regime | None = None
     no_laptop: str | None = None
+    pilot: str | None = None
     study: str = "train"
     scales: tuple[Scale, ...] = DEFAULT_SCALES
     claims: tuple[str, ...] = ()
@@ -98,14 +99,17 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def preset(path: Path, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What conf/study/<kind>.yaml says, if the experiment's defaults list chooses one."""
-    chosen = [item["/study"] for item in body.get("defaults") or () if isinstance(item, dict) and "/study" in item]
-    if not chosen:
-        return {}
-    presets = data_files("study")
-    if chosen[0] not in presets:
-        raise unknown(f"study of {path.name}", str(chosen[0]), presets)
-    return preset_file(presets[chosen[0]])
+    """What the groups study and regime say that the experiment's defaults list chooses."""
+    said: dict[str, Any] = {}
+    for item in body.get("defaults") or ():
+        for group in ("study", "regime"):
+            chosen = item.get(f"/{group}") if isinstance(item, dict) else None
+            if chosen is not None:
+                presets = data_files(group)
+                if chosen not in presets:
+                    raise unknown(f"{group} of {path.name}", str(chosen), presets)
+                said |= preset_file(presets[chosen])
+    return said
 
 
 @cache

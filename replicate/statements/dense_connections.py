@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from replicate.compat import TorchDispatchMode
 from replicate.models import create_model
 from replicate.models.densenet import DenseBlock, DenseLayer
 from replicate.statements.checks import Figures, check, holds

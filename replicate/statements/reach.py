@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from replicate.compat import TorchDispatchMode, tree_leaves
 
 aten = torch.ops.aten
 POOLS = (aten.avg_pool2d, aten.max_pool2d_with_indices)
