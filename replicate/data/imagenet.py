@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
-from replicate.data.config import DataConfig
+from replicate.data.config import DataConfig, Sampling
 from replicate.data.epochs import WHOLE, Batch, Plan, ResumableLoader, Share, training_plan
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
@@ -24,7 +24,7 @@ from replicate.data.imagenet_augment import (
 )
 from replicate.data.imagenet_files import check_classes, fingerprint, imagenet_root, labels_of, list_images
 from replicate.data.random import derived_seed, generator
-from replicate.data.sampling import Sampling, epoch_order, times_before
+from replicate.data.sampling import epoch_order, times_before
 from replicate.data.shards import Sample, read
 from replicate.data.splits import cut_test, cut_training
 from replicate.errors import UserError

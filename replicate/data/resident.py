@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from replicate.data.augment import AUGMENTATIONS, Augmentation
+from replicate.data.config import Sampling
 from replicate.data.epochs import Batch, Plan, ResumableLoader
 from replicate.data.random import generator
-from replicate.data.sampling import Sampling, epoch_order
+from replicate.data.sampling import epoch_order
 from replicate.data.splits import ImageSet
 
 __all__ = ["Batch", "ResidentLoader"]

@@ -23,7 +23,7 @@ def balanced_order(labels: Tensor, seed: int, epoch: int) -> Tensor:
     each epoch begins new ones, so that it does not depend on those before.
     """
     draw = generator(seed, "balanced", epoch)
-    members = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
+    members = [torch.nonzero(labels == label).flatten() for label in torch.unique(labels)]
     rounds = -(-len(labels) // len(members))
     lists = torch.stack([repeated(images, rounds, draw) for images in members], dim=1)
     classes = torch.rand(rounds, len(members), generator=draw).argsort(dim=1)

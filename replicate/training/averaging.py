@@ -1,10 +1,10 @@
 """The moving average of a network's weights, which some papers test in place of the last weights."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def weight_average(network: nn.Module, decay: float) -> AveragedModel:
@@ -14,8 +14,8 @@ def weight_average(network: nn.Module, decay: float) -> AveragedModel:
     MobileNet v2 call it: the average keeps min(decay, (1 + n) / (10 + n)) of itself, so that early weights fade fast.
     """
 
-    def move(average: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor) -> None:
-        kept = ((1 + updates) / (10 + updates)).clamp(max=decay)
+    def move(average: Tensors, current: Tensors, updates: Tensor | int) -> None:
+        kept = ((1 + torch.as_tensor(updates)) / (10 + updates)).clamp(max=decay)
         for mean, value in zip(average, current, strict=True):
             if mean.is_floating_point():
                 mean.lerp_(value, (1 - kept).to(mean))

@@ -21,7 +21,10 @@ def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
             decay = 0.0 if id(parameter) in spared else recipe.weight_decay
             rate = recipe.bias_rate or 1.0 if id(parameter) in biases else 1.0
             groups.setdefault((decay, rate), []).append(parameter)
-    return [{"params": parameters, "weight_decay": decay, "rate": rate} for (decay, rate), parameters in groups.items()]
+    return [
+        {"params": groups[decay, rate], "weight_decay": decay, "rate": rate}
+        for decay, rate in sorted(groups, reverse=True)
+    ]
 
 
 def spares(recipe: Recipe, layer: nn.Module, name: str) -> bool:
