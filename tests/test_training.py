@@ -21,7 +21,7 @@ from replicate.runs.records import Measurement, Record
 from replicate.runs.store import RunStore
 from replicate.runs.task import Task, Tracker
 from replicate.studies.train import check, first_crossing
-from replicate.sweep.execute import measure
+from replicate.sweep.execute import job_of, measure
 from replicate.training import checkpoint
 from replicate.training.fit import fit
 from replicate.training.init import INITIALISERS
@@ -70,7 +70,7 @@ def record_of(run: Run, root: Path) -> Record:
     )
     store = RunStore(root)
     store.folder(run.id).mkdir(parents=True, exist_ok=True)
-    return measure(experiment, run, store)
+    return measure(job_of(experiment, run), store)
 
 
 @pytest.mark.parametrize(("killed_after", "parts"), [(1, 1), (3, 1), (5, 1), (7, 1), (9, 1), (2, 2), (5, 4)])

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from replicate.data.names import augmentation_names, data_names
 from replicate.errors import UserError, unknown
 
+Sampling = Literal["balanced"]
 Normalisation = Literal["channel", "channel_mean", "mean_image", "unit", "inception"]
 
 
@@ -25,6 +26,8 @@ class DataConfig(BaseModel):
     """Images taken from the TRAINING images for validation, the same ones for every seed."""
     augmentation: str = "none"
     normalisation: Normalisation = "channel"
+    sampling: Sampling | None = None
+    """`balanced` shows training images of every class equally often; None shows every image once an epoch."""
     root: str | None = None
     """Folder of the downloaded sets, or of ImageNet."""
     download: bool = False

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
-from replicate.data.config import DataConfig
+from replicate.data.config import DataConfig, Sampling
 from replicate.data.epochs import WHOLE, Batch, Plan, ResumableLoader, Share, training_plan
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
@@ -23,14 +23,15 @@ from replicate.data.imagenet_augment import (
     ten_crop,
 )
 from replicate.data.imagenet_files import check_classes, fingerprint, imagenet_root, labels_of, list_images
-from replicate.data.random import derived_seed, generator, permutation
+from replicate.data.random import derived_seed, generator
+from replicate.data.sampling import epoch_order, times_before
 from replicate.data.shards import Sample, read
 from replicate.data.splits import cut_test, cut_training
 from replicate.errors import UserError
 
 CROP = 224
-Key = tuple[int, int]
-"""An epoch, and the place of an image among the loader's images."""
+Key = tuple[int, int, int]
+"""An epoch, the place of an image among the loader's images, and how often the epoch has shown it before."""
 
 
 def pillow(data: bytes) -> Image.Image:
@@ -55,10 +56,10 @@ def decode(sample: Sample, decoder: str | None = None) -> Image.Image | Tensor:
 
 
 class ImageFiles(Dataset[tuple[Tensor, int]]):
-    """Decoded, augmented, normalised images, addressed by (epoch, index).
+    """Decoded, augmented, normalised images, addressed by their keys.
 
-    The generator that the transforms use is seeded for each image from (seed, epoch, index), so it does not matter
-    which worker draws; the global generator is left as it was.
+    The generator that the transforms use is seeded for each image from its key, so it does not matter which worker
+    draws; the global generator is left as it was.
     """
 
     def __init__(self, samples: list[Sample], steps: Steps, seed: int, decoder: str | None = None) -> None:
@@ -68,37 +69,48 @@ class ImageFiles(Dataset[tuple[Tensor, int]]):
         return len(self.samples)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, int]:
-        epoch, index = key
+        epoch, index, before = key
+        again = (before,) if before else ()
         sample = self.samples[index]
         with torch.random.fork_rng(devices=()):
-            torch.manual_seed(derived_seed(self.seed, "augmentation", epoch, index))
+            torch.manual_seed(derived_seed(self.seed, "augmentation", epoch, index, *again))
             return self.transform(decode(sample, self.decoder)), sample.label
 
 
 class EpochBatches(Sampler[list[Key]]):
     """The keys of each batch of `epoch`, from batch `start` on."""
 
-    def __init__(self, plan: Plan, seed: int, shuffle: bool) -> None:
-        self.plan, self.seed, self.shuffle = plan, seed, shuffle
+    def __init__(self, plan: Plan, labels: Tensor, seed: int, shuffle: bool, sampling: Sampling | None = None) -> None:
+        self.plan, self.labels, self.seed, self.shuffle, self.sampling = plan, labels, seed, shuffle, sampling
         self.epoch = self.start = 0
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        epoch, count = self.epoch, self.plan.images
-        order = permutation(count, self.seed, epoch) if self.shuffle else torch.arange(count)
+        epoch, order = self.epoch, torch.arange(self.plan.images)
+        if self.shuffle:
+            order = epoch_order(self.labels, self.seed, epoch, self.sampling)
+        keys = torch.stack([order, times_before(order)], dim=1)
         for batch in range(self.start, len(self)):
-            yield [(epoch, index) for index in order[self.plan.micro_batch(batch)].tolist()]
+            yield [(epoch, index, before) for index, before in keys[self.plan.micro_batch(batch)].tolist()]
 
 
 class ImageFileLoader(ResumableLoader):
     """Batches of ImageFiles, prepared by `workers` processes (0: by this one). Tensors are on the CPU."""
 
-    def __init__(self, images: ImageFiles, plan: Plan, *, shuffle: bool = False, workers: int = 0) -> None:
+    def __init__(
+        self,
+        images: ImageFiles,
+        plan: Plan,
+        *,
+        shuffle: bool = False,
+        sampling: Sampling | None = None,
+        workers: int = 0,
+    ) -> None:
         super().__init__(plan)
         self.images = images
-        self.keys = EpochBatches(plan, images.seed, shuffle)
+        self.keys = EpochBatches(plan, labels_of(images.samples), images.seed, shuffle, sampling)
         self.loader = DataLoader(
             images,
             batch_sampler=self.keys,
@@ -169,7 +181,7 @@ def imagenet_loaders(
         images = ImageFiles([samples[place] for place in index.tolist()], steps, seed, config.decoder)
         whole = Plan(len(images), batch_size // share.micro_batches)
         plan = training_plan(len(images), batch_size, share) if training else whole
-        return ImageFileLoader(images, plan, shuffle=training, workers=processes)
+        return ImageFileLoader(images, plan, shuffle=training, sampling=config.sampling, workers=processes)
 
     return ImageNetLoaders(
         loader(train, kept, augment, training=True),

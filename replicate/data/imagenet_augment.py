@@ -59,6 +59,11 @@ def scale_aspect(size: int, smallest_area: float = 0.08, colour: bool = False) -
     return [crop, v2.RandomHorizontalFlip(), *to_float(), *jitter]
 
 
+def crop_alone(size: int) -> Steps:
+    """The random crop of `alexnet` without mirror and colour shift, as the settings released with SqueezeNet."""
+    return [*alexnet(size)[:3], *to_float()]
+
+
 def inception(size: int) -> Steps:
     """The crop of scale_aspect with a random interpolation, then photometric distortions.
 
@@ -127,6 +132,10 @@ IMAGENET_AUGMENTATIONS = {
         f"{_CROP.format(percent=25)}: the mobile networks' milder form; their papers print no number",
         partial(scale_aspect, smallest_area=0.25),
     ),
+    "scale_aspect_mild_colour": ImageNetAugmentation(
+        f"{_CROP.format(percent=25)}, colour jitter 0.4, PCA lighting 0.1: ShuffleNet's milder form of ResNeXt's",
+        partial(scale_aspect, smallest_area=0.25, colour=True),
+    ),
     "inception": ImageNetAugmentation(
         f"{_CROP.format(percent=8)}, random interpolation, photometric distortion", inception
     ),
@@ -144,5 +153,6 @@ IMAGENET_AUGMENTATIONS = {
     ),
     "alexnet": ImageNetAugmentation("centre 256 square, random crop, mirror, PCA colour shift", alexnet),
     "alexnet_no_colour": ImageNetAugmentation("centre 256 square, random crop, mirror", partial(alexnet, colour=False)),
+    "crop_alone": ImageNetAugmentation("centre 256 square, random crop", crop_alone),
 }
 """The augmentations of ImageNet's training images by name."""

@@ -71,6 +71,7 @@ def make_loaders(
         seed=seed,
         augment=augmentation(config.augmentation, config.size),
         shuffle=True,
+        sampling=config.sampling,
         device=device,
         channels_last=channels_last,
     )

@@ -50,6 +50,7 @@ IMAGENET_AUGMENTATIONS = (
     "scale_aspect",
     "scale_aspect_colour",
     "scale_aspect_mild",
+    "scale_aspect_mild_colour",
     "inception",
     "shorter_side_256_480",
     "shorter_side_256_512",
@@ -57,6 +58,7 @@ IMAGENET_AUGMENTATIONS = (
     "shorter_side_384",
     "alexnet",
     "alexnet_no_colour",
+    "crop_alone",
 )
 """The names in imagenet_augment.py; a test compares."""
 

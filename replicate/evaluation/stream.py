@@ -119,7 +119,7 @@ class FolderFeed:
     def batches(self, start: int) -> Iterator[Batch]:
         places = range(start * FILE_BATCH, len(self.images), FILE_BATCH)
         keys: list[list[Key]] = [
-            [(0, index) for index in range(first, min(first + FILE_BATCH, len(self.images)))] for first in places
+            [(0, index, 0) for index in range(first, min(first + FILE_BATCH, len(self.images)))] for first in places
         ]
         yield from DataLoader(
             self.images, batch_sampler=keys, num_workers=self.workers, collate_fn=Collate(self.protocols)

@@ -61,6 +61,9 @@ class Recipe(Part):
     init: str = "default"
     label_smoothing: float = Field(0, ge=0, lt=1)
     clip_norm: float | None = Field(None, gt=0)
+    ema: float | None = Field(None, gt=0, lt=1)  # decay of a moving average of the weights, which is then tested
+    bias_rate: float | None = Field(None, gt=0)  # biases learn at so many times the rate
+    bn_momentum: float | None = Field(None, gt=0, le=1)  # share of a new batch in the running statistics; null: 0.1
     trained: str | None = None  # the module that alone is trained, the others staying as initialised; null: all
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from replicate.data.epochs import Plan
 from replicate.data.random import derived_seed
@@ -41,7 +42,8 @@ class Classification(pl.LightningModule):
     Lightning sees the whole training as one stream of batches, so a batch's index is its place in the training.
     Before every batch torch's generator is seeded from (seed, index), so that dropout and stochastic depth resume
     exactly without a saved state. If `plan` cuts the recipe's batches, Lightning's batches are the micro-batches, and
-    each loss is weighted so that a step follows the mean gradient over the recipe's batch.
+    each loss is weighted so that a step follows the mean gradient over the recipe's batch. `average` follows the
+    network's weights after every step, and is scored in its place.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Classification(pl.LightningModule):
         plan: Plan,
         validation: Iterable[Batch] | None = None,
         observers: Sequence["Observer"] = (),
+        average: AveragedModel | None = None,
     ) -> None:
         super().__init__()
         self.network, self.recipe, self.seed = network, recipe, seed
+        self.average = average
         self.plan, self.accumulate = plan, plan.share.micro_batches // plan.share.devices
         self.validation, self.observers = validation, observers
         self.history: list[dict[str, float]] = []
@@ -67,6 +71,11 @@ class Classification(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return make_optimizer(self.network, self.recipe)
+
+    @property
+    def tested(self) -> nn.Module:
+        """The network that is scored."""
+        return self.network if self.average is None else self.average.module
 
     @property
     def total_steps(self) -> int:
@@ -88,7 +97,7 @@ class Classification(pl.LightningModule):
         seed_generators(derived_seed(self.seed, "step", self.plan.place(batch_idx)), self.device)
         rate = self.learning_rate(batch_idx)
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("rate", 1.0)  # a checkpoint of an older version has none
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         images, labels = batch
@@ -109,6 +118,8 @@ class Classification(pl.LightningModule):
         done, more = divmod(batch_idx + 1, self.accumulate)
         if more:
             return
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         if self.warming and done % WARMUP_CHECK == 0:
             self.warming = self.batch_error() >= (self.recipe.warmup.until_train_error or 0)
         if done % self.plan.steps == 0:
@@ -146,10 +157,10 @@ class Classification(pl.LightningModule):
         if self.validation is None or self.plan.share.rank:
             return {}
         self.scores.zero_()
-        self.network.eval()
+        self.tested.eval()
         for images, labels in self.validation:
             self.score((images.to(self.device), labels.to(self.device)))
-        self.network.train()
+        self.tested.train()
         return {f"validation_{name}": value for name, value in self.rates().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -174,9 +185,9 @@ class Classification(pl.LightningModule):
         """Add one batch to the scores. Images may carry several crops: (batch, crops, c, h, w), softmax averaged."""
         images, labels = batch
         if images.dim() == 5:
-            logits = self.network(images.flatten(0, 1)).softmax(1).view(*images.shape[:2], -1).mean(1).log()
+            logits = self.tested(images.flatten(0, 1)).softmax(1).view(*images.shape[:2], -1).mean(1).log()
         else:
-            logits = self.network(images)
+            logits = self.tested(images)
         wrong, wrong5 = logits.argmax(1) != labels, ranks(logits, labels) >= 5
         loss = F.cross_entropy(logits, labels, reduction="sum")
         self.scores += torch.stack([loss, wrong.sum(), wrong5.sum(), loss.new_tensor(len(labels))])

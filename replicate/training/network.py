@@ -49,6 +49,16 @@ def train_only(network: nn.Module, part: str | None) -> nn.Module:
     return network
 
 
+def set_bn_momentum(network: nn.Module, momentum: float | None) -> None:
+    """Let batch normalisation, in place, take the share `momentum` of a new batch into its running statistics.
+
+    None leaves the 0.1 of torch, Torch7 and Caffe; TensorFlow's networks take less.
+    """
+    for layer in network.modules():
+        if momentum is not None and isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = momentum
+
+
 def count_network(model: Mapping[str, Any], data: DataConfig) -> Count:
     """Parameters and multiply-adds on one image of the data."""
     name, options = network_options(model, data)

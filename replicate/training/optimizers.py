@@ -9,20 +9,29 @@ from replicate.models.counting import NORMALISATION
 
 
 def parameter_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """The trained parameters with the recipe's weight decay; those that it spares are a group without one."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    """The trained parameters by their weight decay and `rate`, the factor of the recipe's learning rate."""
+    biases, spared = set(), set()
+    for layer in model.modules():
+        for name, parameter in layer.named_parameters(recurse=False):
+            biases |= {id(parameter)} if name == "bias" and not isinstance(layer, NORMALISATION) else set()
+            spared |= {id(parameter)} if spares(recipe, layer, name) else set()
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decay = 0.0 if id(parameter) in spared else recipe.weight_decay
+            rate = recipe.bias_rate or 1.0 if id(parameter) in biases else 1.0
+            groups.setdefault((decay, rate), []).append(parameter)
+    return [
+        {"params": groups[decay, rate], "weight_decay": decay, "rate": rate}
+        for decay, rate in sorted(groups, reverse=True)
+    ]
+
+
+def spares(recipe: Recipe, layer: nn.Module, name: str) -> bool:
+    """Whether weight decay spares the layer's parameter `name`."""
     if recipe.decay == "all":
-        return [{"params": trained, "weight_decay": recipe.weight_decay}]
-    spared = {
-        id(parameter)
-        for layer in model.modules()
-        for name, parameter in layer.named_parameters(recurse=False)
-        if name == "bias" or isinstance(layer, NORMALISATION) or (recipe.decay == "not_depthwise" and depthwise(layer))
-    }
-    decayed = [parameter for parameter in trained if id(parameter) not in spared]
-    rest = [parameter for parameter in trained if id(parameter) in spared]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+        return False
+    return name == "bias" or isinstance(layer, NORMALISATION) or (recipe.decay == "not_depthwise" and depthwise(layer))
 
 
 def depthwise(layer: nn.Module) -> bool:

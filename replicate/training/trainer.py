@@ -15,14 +15,15 @@ from replicate.data.epochs import Share
 from replicate.data.loaders import Loaders, make_loaders
 from replicate.experiments.run_config import TrainerConfig, TrainingConfig
 from replicate.runs.task import Task
+from replicate.training.averaging import weight_average
 from replicate.training.checkpoint import SealedCheckpointIO, usable_checkpoint
 from replicate.training.module import Classification, Observer
-from replicate.training.network import build_network, train_only
+from replicate.training.network import build_network, set_bn_momentum, train_only
 
 
 @dataclass(frozen=True)
 class Training:
-    """A network, its data and the module that trains it."""
+    """The network to be tested, its data and the module that trains it."""
 
     network: nn.Module
     loaders: Loaders
@@ -52,8 +53,10 @@ def prepare(
     )
     network = build_network(config.model, config.data, config.recipe.init, task.run.seed)
     train_only(network, config.recipe.trained)
+    set_bn_momentum(network, config.recipe.bn_momentum)
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
+    average = None if config.recipe.ema is None else weight_average(network, config.recipe.ema)
     module = Classification(
         torch.compile(network) if machine.compile else network,  # type: ignore[arg-type]
         config.recipe,
@@ -61,9 +64,11 @@ def prepare(
         loaders.train.plan,
         loaders.validation,
         observers,
+        average,
     )
     steps = config.recipe.total_steps(loaders.train.plan.steps)
-    return Training(network, loaders, module, Stream(loaders.train, steps * module.accumulate))
+    tested = network if average is None else average.module
+    return Training(tested, loaders, module, Stream(loaders.train, steps * module.accumulate))
 
 
 def accelerator_device(accelerator: str) -> torch.device:
