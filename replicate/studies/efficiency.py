@@ -15,7 +15,7 @@ from replicate.experiments.run_config import TrainingConfig
 from replicate.models.layers.auxiliary import AuxOutput
 from replicate.runs.records import Measurement
 from replicate.runs.task import Outcome, Task
-from replicate.studies.memory import saved_for_backward
+from replicate.statements.measure import saved_for_backward
 from replicate.studies.train import check_training
 from replicate.studies.trained import finished_training, loaders_of, trained, training_run
 from replicate.training.network import count_network
