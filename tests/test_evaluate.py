@@ -273,7 +273,6 @@ def test_our_protocol_gives_the_reference_librarys_logits(folder: Path) -> None:
     files = sorted((folder / "val").glob("*/*"))[:40]
     logits = reference.eval()(torch.stack([preset(Image.open(file)) for file in files]))
     config = load_experiment("tencrop_tables", pretrained_words(folder)).run("ResNet-18", 0).config
-    assert config.data is not None
     centre = Evaluation(protocols=(protocol(crops="centre", crop=32, scales=[36]),), images=40)
     feed = stream.make_feed(config.data, centre, CLASSES, workers=0)
     answers = torch.cat([batch_answer([[ours]], batch, "mean")[0] for batch in feed.batches(0)])
@@ -288,7 +287,6 @@ def test_the_views_of_a_network_that_timm_released_are_timms(folder: Path) -> No
     expected = torch.stack([theirs(Image.open(file)) for file in files])
     config = load_experiment("inception_released", ["scale=pretrained", f"data.root={folder}", "options.images=4"])
     run = config.run("Inception-ResNet-v2", 0).config
-    assert run.data is not None
     batch = next(stream.make_feed(run.data, run.options, CLASSES, workers=0).batches(0))
     [[[(_, seen)]]] = batch.slots
     torch.testing.assert_close(seen.flatten(0, 1), expected, atol=0.02, rtol=0)  # of 2: the crop's edge rounds apart
@@ -352,7 +350,6 @@ def test_another_number_of_classes_is_refused(folder: Path, tmp_path: Path) -> N
     place.mkdir(parents=True)
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(place / "image.JPEG")
     config = load_experiment("tencrop_tables", pretrained_words(folder)).run("ResNet-18", 0).config
-    assert config.data is not None
     data = config.data.model_copy(update={"root": str(tmp_path)})
     with pytest.raises(UserError, match="has 1 classes and the network 1000"):
         stream.make_feed(data, config.options, CLASSES, workers=0)
@@ -409,7 +406,6 @@ def test_runs_of_an_ensemble_share_no_network(workdir: Path) -> None:
     assert [name.rsplit("-", 1)[1] for name in trained] == ["s0", "s1", "s2", "s3"]
     one = load_experiment("ensembles", QUICK).run("1 model 1 crop", 0).config
     size = RunConfig.model_validate({**one.model_dump(), "study": "evaluate"})
-    assert size.data is not None
     name, options = network_options(size.model, size.data)
     parameters = sum(p.numel() for p in create_model(name, **options).parameters())
     assert sweep.records[0].parameters == 2 * parameters

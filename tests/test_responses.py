@@ -45,7 +45,6 @@ def responses_at_once(network: nn.Module, images: Tensor) -> list[float]:
 def test_the_curve_is_torchs_deviation_of_each_layer(tmp_path: Path) -> None:
     one = smoke()
     outcome = run(task(one, tmp_path))
-    assert one.config.data is not None
     splits = load(one.config.data)
     network = trained(task(one, tmp_path)).network
     with torch.no_grad():

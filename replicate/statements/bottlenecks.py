@@ -13,7 +13,7 @@ from replicate.models.resnet import bottleneck_branch
 from replicate.models.resnext import make_branch, two_layer_branch
 from replicate.models.shufflenet_v1 import shuffle_branch
 from replicate.statements.checks import Figures, check, holds
-from replicate.statements.measure import multiply_adds, output_shape, same, weights
+from replicate.statements.measure import WEIGHTED, depth, multiply_adds, same, weights
 
 REACH = 1.0  # how far around a point other solutions are looked for; their set is convex, so that near ones suffice
 SPREAD = 1e-4  # of a coordinate over all solutions, above the solver's own tolerance of 1e-7
@@ -59,16 +59,6 @@ def unit_cost() -> Figures:
     return holds(case(*size) for size in sizes)
 
 
-def layers_run(network: nn.Module) -> int:
-    """Convolutions and matrix products that one image passes, of a network on the meta device."""
-    calls: list[nn.Module] = []
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.register_forward_hook(lambda layer, *_: calls.append(layer))
-    output_shape(network, 3, 64, 64)
-    return len(calls)
-
-
 @check
 def fifty_layers() -> Figures:
     """Layers of ShuffleNet, whole and with the first half of each stage's units (Zhang et al. 2018, section 4.3)."""
@@ -78,7 +68,7 @@ def fifty_layers() -> Figures:
             network = create_model("shufflenet_0.5x_g3")
         stages = [[*stage] for stage in network.get_submodule("stages").children() if isinstance(stage, nn.Sequential)]
         network.stages = nn.Sequential(*(unit for stage in stages for unit in stage[: len(stage) // share]))
-        return layers_run(network)
+        return depth(network, WEIGHTED, side=64)
 
     return {"all units": units(1), "half of the units": units(2)}
 

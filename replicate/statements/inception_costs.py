@@ -3,57 +3,17 @@
 Chapter 4 of "Classic convolutional neural networks", part II, and chapter 3 of "AlexNet to MobileNet: a team's notes".
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils.weak import WeakTensorKeyDictionary
+from torch import nn
 
 from replicate.models import create_model
 from replicate.models.layers.inception_blocks import InceptionNet
 from replicate.statements.checks import Figures, check, holds
 from replicate.statements.counted import counted
-from replicate.statements.measure import conv, same
+from replicate.statements.measure import WEIGHTED, conv, depth, same
 
-WEIGHTED = (torch.conv2d, F.linear)
 POOLS = (F.max_pool2d, F.avg_pool2d, torch.mean)
-
-
-class Depth(TorchFunctionMode):
-    """Follows a forward pass and keeps for each tensor the most `steps` that lie between it and the input."""
-
-    def __init__(self, steps: Collection[Callable[..., Any]]) -> None:
-        super().__init__()
-        self.steps = steps
-        self.depths = WeakTensorKeyDictionary()
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor):
-            below = max((self.depths[tensor] for tensor in tensors_in(args) if tensor in self.depths), default=0)
-            self.depths[result] = below + (func in self.steps)
-        return result
-
-
-def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
-    """The tensors among arguments, also those in a list."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from tensors_in(value)
-
-
-def depth(network: nn.Module, steps: Collection[Callable[..., Any]], side: int = 224) -> int:
-    """The longest way through the network, counted in `steps`."""
-    with torch.no_grad(), Depth(steps) as mode:
-        result = network.to("meta").eval()(torch.empty(1, 3, side, side, device="meta"))
-        return int(mode.depths[result])
 
 
 def googlenet() -> InceptionNet:

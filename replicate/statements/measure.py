@@ -1,6 +1,6 @@
 """What the checks measure with: weights, multiplications, which outputs read which inputs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -8,13 +8,17 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from replicate.models.counting import OperationCounter, count_parameters
 
 Maps = Callable[[Tensor], Tensor]
 """(batch, channels, height, width) -> the same, of other sizes"""
 
+WEIGHTED = (torch.conv2d, F.linear)
 TOLERANCE = 1e-9  # of double precision sums of a few thousand terms
 
 
@@ -138,3 +142,37 @@ def saved_for_backward(module: nn.Module) -> Iterator[SavedTensors]:
     saved = SavedTensors({tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())})
     with torch.autograd.graph.saved_tensors_hooks(saved.add, lambda tensor: tensor):
         yield saved
+
+
+class Depth(TorchFunctionMode):
+    """Follows a forward pass and keeps for each tensor the most `steps` that lie between it and the input."""
+
+    def __init__(self, steps: Collection[Callable[..., Any]]) -> None:
+        super().__init__()
+        self.steps = steps
+        self.depths = WeakTensorKeyDictionary()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            below = max((self.depths[tensor] for tensor in tensors_in(args) if tensor in self.depths), default=0)
+            self.depths[result] = below + (func in self.steps)
+        return result
+
+
+def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among arguments, also those in a list."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)
+
+
+def depth(network: nn.Module, steps: Collection[Callable[..., Any]], side: int = 224) -> int:
+    """The longest way through the network, counted in `steps`."""
+    with torch.no_grad(), Depth(steps) as mode:
+        result = network.to("meta").eval()(torch.empty(1, 3, side, side, device="meta"))
+        return int(mode.depths[result])
