@@ -9,7 +9,7 @@ import pandas as pd
 from replicate.catalogue import Entry, catalogue
 from replicate.errors import UserError
 from replicate.papers import load_paper
-from replicate.papers.titles import table_place, with_titles
+from replicate.papers.titles import table_place
 from replicate.records import write_atomic
 from replicate.report.index import counted_outcomes
 from replicate.report.table import markdown_table
@@ -68,7 +68,7 @@ def verdict_line(data: dict[str, Any], questions: dict[str, str]) -> dict[str, s
     counts = Counter(verdict["outcome"] for verdict in data["verdicts"])
     said = [f"{counts[outcome.value]} {outcome.value}" for outcome in Outcome if counts[outcome.value]]
     return {
-        "paper": f"{cite(load_paper(data['paper']))}, {with_titles(data['locator'])}",
+        "paper": f"{cite(load_paper(data['paper']))}, {data['locator']}",
         "question": asked(questions.get(name, name)),
         "experiment": f"[{name}](results/{name}/{scale}/{TABLE})",
         "scale": scale,
@@ -89,7 +89,7 @@ def words_table(lines: list[dict[str, str]]) -> str:
 
 def asked(question: str) -> str:
     """A header's question itself, without what the header adds to it."""
-    return capital(with_titles(question.partition("?")[0])) + ("?" if "?" in question else "")
+    return capital(question.partition("?")[0]) + ("?" if "?" in question else "")
 
 
 def experiment_line(entry: Entry) -> dict[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from replicate.papers import load_paper
-from replicate.papers.titles import with_titles
 from replicate.report.table import markdown_table
 from replicate.report.wording import DASH, cite, plural
 
@@ -39,7 +38,7 @@ def lines(data: dict[str, Any]) -> list[dict[str, str]]:
     table = {
         "experiment": f"[{data['experiment']}]({data['experiment']}/{data['scale']}/table.md)",
         "scale": data["scale"],
-        "paper": f"{cite(load_paper(data['paper']))}, {with_titles(data['locator'])}",
+        "paper": f"{cite(load_paper(data['paper']))}, {data['locator']}",
         "runs": f"{runs['finished'] + runs['diverged']} of {runs['planned']}",
     }
     untested: list[dict[str, Any]] = [{"statement": DASH, "outcome": DASH}]

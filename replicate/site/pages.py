@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from replicate.catalogue import Entry
 from replicate.papers import Claim, Paper
-from replicate.papers.titles import place, table_place, with_titles
+from replicate.papers.titles import place, table_place
 from replicate.paths import data_files
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
@@ -41,7 +41,7 @@ def environment_of_templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(slug=slug, zip=zip, capital=capital, titled=with_titles, short_name=cite, evidence=evidence)
+    made.filters.update(slug=slug, zip=zip, capital=capital, short_name=cite, evidence=evidence)
     made.globals.update(zip=zip, words=WORDS, text_columns=TEXT_COLUMNS)
     return made
 
@@ -187,7 +187,7 @@ def scale_part(entry: Entry, scale: str, result: Result | None) -> dict[str, Any
 
 def search_index(content: Content) -> str:
     """A script that sets the list of what can be searched: kind, text, where it stands, page."""
-    papers = [["paper", with_titles(p.title), cite(p), f"paper/{p.id}.html"] for p in content.papers]
+    papers = [["paper", p.title, cite(p), f"paper/{p.id}.html"] for p in content.papers]
     entries = [["experiment", e.name, e.fields["question"], f"experiment/{e.name}.html"] for e in content.entries]
     claims = [
         ["claim", claim.statement, cite(p), f"paper/{p.id}.html#{claim.id}"]
