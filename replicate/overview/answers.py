@@ -6,7 +6,7 @@ from typing import Any
 
 from replicate.experiments.catalogue import Entry, catalogue
 from replicate.papers import Claim, Paper, load_paper, paper_ids
-from replicate.papers.titles import place, with_titles
+from replicate.papers.titles import place
 from replicate.report.verdict_file import VerdictFile, all_verdicts
 from replicate.report.verdict_words import basis
 from replicate.report.wording import cite
@@ -34,7 +34,7 @@ def rows_in(data: VerdictFile) -> Iterator[Row]:
 
 def rows_of(paper: Paper, entries: list[Entry], found: list[Row]) -> Iterator[Row]:
     for claim in paper.claims:
-        head = {"paper": paper.id, "claim": claim.id, "statement": with_titles(claim.statement), "kind": claim.kind}
+        head = {"paper": paper.id, "claim": claim.id, "statement": claim.statement, "kind": claim.kind}
         head["where"] = f"{cite(paper)}, {place(paper, claim)}"
         for answer in answers_of(paper, claim, entries, found):
             yield {**head, **{key: value for key, value in answer.items() if key not in head}}

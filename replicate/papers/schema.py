@@ -1,15 +1,18 @@
 """The schema of a paper's file. Unknown keys, double ids and names that point nowhere are refused."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from replicate.papers.assertions import Claim, Premise
 from replicate.papers.claims import MEASURED, ClaimTest, ExactTest, GrowthTest, TrendTest
-from replicate.papers.facts import Fact, Names, Param, Reason, Value, as_tuple, repeated
+from replicate.papers.facts import Fact, Param, Reason, Value, repeated
+from replicate.papers.misprints import Convention, Erratum
 
-Kind = Literal["exact", "order", "trend", "equal", "ratio", "collapse", "growth"]
+__all__ = ["Architecture", "Claim", "Convention", "Erratum", "Paper", "Premise", "Provenance", "Recipe", "Row", "Table"]
 
 WITHOUT_UNIT = frozenset({"rank"})  # a place in an order has no unit (MobileNetV2's ablations print only the order)
+UNDAMAGED = "undamaged_error"  # what study lesion measures of every network before it cuts: premises may ask for it
 
 
 class Provenance(Fact):
@@ -28,10 +31,6 @@ class Architecture(Fact):
     reference_params: int | dict[str | int, int] | None = None
     reference_source: str | None = None
     reference_params_100_classes: int | None = None  # densenet: counts differ between CIFAR-10 and CIFAR-100
-    computed: dict[str, Any] = Field(default_factory=dict)  # the mobile networks: multiply-adds by resolution
-    exact_by_ratio: dict[int, int] | None = None  # senet: parameters by reduction ratio
-    metaparameters: dict[str, Value] | None = None  # squeezenet
-    metaparameter_rule: str | None = None  # squeezenet
 
 
 class Row(Fact):
@@ -44,8 +43,6 @@ class Row(Fact):
     variant: str
     params: dict[str, Param] = Field(default_factory=dict)
     published: dict[str, Value]
-    computed: dict[str, Value] = Field(default_factory=dict)
-    confidence: Literal["verified", "recalled"] | None = None
     difference: tuple[str, str] | None = None
     reference_only: Reason | None = None
 
@@ -67,7 +64,6 @@ class Table(Fact):
     provenance: tuple[Provenance, ...]
     confidence: Literal["verified", "recalled"]
     note: str | None = None
-    arithmetic_check: str | None = None
     reference_only: Reason | None = None
     reference_columns: dict[str, Reason] = Field(default_factory=dict)
 
@@ -122,87 +118,6 @@ class Recipe(Fact):
     other: str | None = None
 
 
-class Premise(Fact):
-    """What must be true of a row before a claim can be judged: its mean in `metric` lies below or above a bound.
-
-    because: why the claim says nothing where this is not so.
-    """
-
-    row: str
-    metric: str
-    below: float | None = None
-    above: float | None = None
-    because: Reason
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> "Premise":
-        if (self.below is None) == (self.above is None):
-            raise ValueError("a premise has either below or above")
-        return self
-
-
-class Claim(Fact):
-    """What a paper or source document asserts. `check` says in words, `test` as data, what would confirm it.
-
-    A claim without a test either says the same as others (`same_as`: paper/claim), whose verdicts are then its own, or
-    it is out of reach of every experiment here, with the reason. `about`: the mechanism that it speaks of, from which
-    the training regime of a laptop experiment follows. `premise`: what must be true before it can be judged.
-    """
-
-    id: str
-    statement: str
-    kind: Kind
-    check: str
-    table: str | None = None
-    test: Annotated[tuple[ClaimTest, ...], BeforeValidator(as_tuple)] = ()
-    about: Literal["optimisation", "regularisation", "capacity", "cost"] | None = None
-    premise: Annotated[tuple[Premise, ...], BeforeValidator(as_tuple)] = ()
-    same_as: Names = ()
-    out_of_reach: Annotated[str, Field(min_length=10)] | None = None
-    where: tuple[str, ...] = ()  # the next six: conv_arithmetic only
-    printed: Value = None
-    computed: Value | dict[int, Value] = None
-    verdict: str | None = None
-    right: str | None = None
-    note: str | None = None
-
-    @field_validator("test", mode="before")
-    @classmethod
-    def _unbound(cls, value: Any) -> Any:
-        return () if value is None else value
-
-    @model_validator(mode="after")
-    def _one_answer(self) -> "Claim":
-        if sum(map(bool, (self.test, self.same_as, self.out_of_reach))) > 1:
-            raise ValueError(f"claim {self.id}: only one of test, same_as and out_of_reach")
-        return self
-
-
-class Counted(Fact):
-    """What decides an erratum by counting: the study's column on a registered network, and what it gives, exactly.
-
-    `unit` is that of the printed number, where the two can be compared.
-    """
-
-    model: dict[str, Any]
-    input: tuple[int, int, int]
-    of: str
-    gives: int | float
-    layer: str = ""
-    unit: str | None = None
-
-
-class Erratum(Fact):
-    """A printed figure that cannot be right: where it stands, what is printed, what is right, and the arithmetic."""
-
-    where: str
-    printed: Value
-    right: str
-    why: str
-    source: Literal["paper", "source document", "code"]
-    count: Counted | None = None
-
-
 class Paper(Fact):
     """One publication: its networks, tables, recipes, claims and errata."""
 
@@ -219,10 +134,8 @@ class Paper(Fact):
     claims: tuple[Claim, ...]
     discrepancies: tuple[str, ...]
     errata: tuple[Erratum, ...] = ()
-    reading: str | None = None  # the last four: conv_arithmetic only
-    counts: dict[str, int] = Field(default_factory=dict)
-    not_plainly_right: tuple[str, ...] = ()
-    missing_in_seeds: tuple[str, ...] = ()
+    conventions: tuple[Convention, ...] = ()
+    reading: str | None = None  # how a file of source documents is read
 
     @model_validator(mode="after")
     def _claims_point_somewhere(self) -> "Paper":
@@ -234,6 +147,8 @@ class Paper(Fact):
                 raise ValueError(f"claim {claim.id}: there is no table '{claim.table}'")
             for test in claim.test:
                 _check_test(claim, test, self.tables.get(claim.table or ""))
+            for premise in claim.premise:
+                _check_premise(claim, premise, self.tables.get(claim.table or ""))
         return self
 
     def claim(self, claim_id: str) -> Claim:
@@ -261,3 +176,12 @@ def _check_test(claim: Claim, test: ClaimTest, table: Table | None) -> None:
         for ladder in test.ladders(params):
             if len(ladder.steps) < 2:
                 raise ValueError(f"claim {claim.id}: fewer than two rows differ in '{test.by}' {ladder.label}")
+
+
+def _check_premise(claim: Claim, premise: Premise, table: Table | None) -> None:
+    """Refuse a premise on a row or column that neither its table nor its tests have."""
+    rows = {*(table.params() if table else ()), *(row for test in claim.test for row in test.unprinted)}
+    if premise.row not in rows:
+        raise ValueError(f"claim {claim.id}: its premise is on '{premise.row}', which is no row of its table or tests")
+    if premise.metric not in {*(table.units if table else ()), *MEASURED, UNDAMAGED}:
+        raise ValueError(f"claim {claim.id}: its premise is on '{premise.metric}', which is no column of its table")

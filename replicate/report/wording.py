@@ -7,7 +7,6 @@ from statistics import median
 
 from replicate.papers import Paper
 from replicate.papers.facts import Value
-from replicate.papers.titles import with_titles
 from replicate.report.findings import Findings, Sample, VariantFindings
 from replicate.report.units import unit
 
@@ -117,7 +116,7 @@ def cite(paper: Paper) -> str:
     """He et al. 2015; Xie 2017 for one author, both names for two."""
     authors = paper.authors
     if not authors:
-        return capital(with_titles(paper.venue))
+        return capital(paper.venue)
     if any(author[-4:].isdecimal() for author in authors):  # a family of papers, whose authors carry years
         return paper.title.partition(":")[0]
     names = f"{authors[0]} et al." if len(authors) > 2 else " and ".join(authors)
@@ -127,7 +126,7 @@ def cite(paper: Paper) -> str:
 def title(findings: Findings) -> str:
     """`resnext_cardinality, laptop scale: Xie et al. 2017, Table 3`."""
     experiment = findings.experiment
-    return f"{experiment.name}, {experiment.scale} scale: {cite(findings.paper)}, {with_titles(findings.table.locator)}"
+    return f"{experiment.name}, {experiment.scale} scale: {cite(findings.paper)}, {findings.table.locator}"
 
 
 def data_used(findings: Findings) -> str:

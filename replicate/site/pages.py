@@ -13,7 +13,7 @@ from markupsafe import Markup
 from replicate.experiments.catalogue import Entry, cost_text
 from replicate.experiments.scale import Scale, lines_at
 from replicate.papers import Claim, Paper
-from replicate.papers.titles import place, table_place, with_titles
+from replicate.papers.titles import place, table_place
 from replicate.paths import experiment_files
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
@@ -42,7 +42,7 @@ def environment_of_templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(slug=slug, zip=zip, capital=capital, titled=with_titles, short_name=cite)
+    made.filters.update(slug=slug, zip=zip, capital=capital, short_name=cite)
     made.filters.update(costs=cost_text, basis=basis)
     made.globals.update(zip=zip, words=WORDS, text_columns=TEXT_COLUMNS)
     return made
@@ -195,7 +195,7 @@ def scale_part(entry: Entry, scale: Scale, result: Result | None) -> dict[str, A
 
 def search_index(content: Content) -> str:
     """A script that sets the list of what can be searched: kind, text, where it stands, page."""
-    papers = [["paper", with_titles(p.title), cite(p), f"paper/{p.id}.html"] for p in content.papers]
+    papers = [["paper", p.title, cite(p), f"paper/{p.id}.html"] for p in content.papers]
     entries = [["experiment", e.name, e.question, f"experiment/{e.name}.html"] for e in content.entries]
     claims = [
         ["claim", claim.statement, cite(p), f"paper/{p.id}.html#{claim.id}"]

@@ -13,7 +13,6 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import find
 from replicate.experiments.kinds import STUDIES
 from replicate.papers import load_paper
-from replicate.papers.titles import with_titles
 from replicate.report.table import markdown_table
 from replicate.report.verdict_file import VerdictFile, all_verdicts
 from replicate.report.wording import DASH, cite
@@ -112,7 +111,7 @@ def one_paper(paper: str, found: Sequence[VerdictFile], entity: str, project: st
 
 def lines(data: VerdictFile) -> list[dict[str, str]]:
     """One line a verdict; one line for a table of which no claim is tested."""
-    table = {"experiment": data.experiment, "table": with_titles(data.locator), "scale": data.scale}
+    table = {"experiment": data.experiment, "table": data.locator, "scale": data.scale}
     if not data.verdicts:
         return [{**table, "claim": DASH, "answer": DASH}]
     return [{**table, "claim": verdict.statement, "answer": verdict.answer} for verdict in data.verdicts]
