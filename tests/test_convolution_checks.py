@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 import pytest
+from replicate.studies.topics import check as check_options
 
 from replicate.errors import UserError
 from replicate.experiments.experiment import load_experiment
@@ -11,7 +12,6 @@ from replicate.experiments.run_config import RunConfig
 from replicate.papers import Paper, Table, load_paper
 from replicate.papers.schema import Claim
 from replicate.statements.checks import PARTS, checks_of, holds, run_check, run_part
-from replicate.studies.convolution import check as check_options
 from replicate.verdicts import COLUMNS, Outcome, judge_all
 
 RIGHT = {"right", "right as summed", "right as products", "not printed in the document"}

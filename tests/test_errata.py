@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from replicate.catalogue import catalogue
-from replicate.counting import count
-from replicate.errata import as_text, errata, errata_of
-from replicate.experiment import load_experiment
 
 from replicate.errors import UserError
+from replicate.experiments.catalogue import catalogue
+from replicate.experiments.experiment import load_experiment
+from replicate.models.counting import count
 from replicate.overview.count_readings import SIZED, explain, gives, readings, sizes, steps
+from replicate.overview.errata import as_text, errata, errata_of
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.misprints import Counted
 from replicate.papers.schema import Convention, Erratum

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from replicate.catalogue import catalogue
 
 from replicate import papers
 from replicate.errors import UserError
+from replicate.experiments.catalogue import catalogue
 from replicate.papers import load_paper, paper_ids, read_paper
 from replicate.papers.claims import OrderTest, TrendTest
 from replicate.papers.printed import Printed, decimals

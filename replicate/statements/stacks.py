@@ -8,15 +8,7 @@ from torch import nn
 
 from replicate.statements.checks import Figures, check, holds
 from replicate.statements.counted import counted
-from replicate.statements.measure import (
-    chain,
-    conv,
-    field,
-    multiply_adds,
-    output_shape,
-    pixels_read,
-    with_ones,
-)
+from replicate.statements.measure import chain, conv, field, multiply_adds, output_shape, pixels_read, with_ones
 
 
 def stack(kernel: int, layers: int, channels: int) -> nn.Sequential:
