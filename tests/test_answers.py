@@ -35,7 +35,7 @@ def test_every_claim_of_every_paper_is_there(rows: list[Row]) -> None:
 
 
 def test_a_verdict_is_that_of_the_results_with_all_its_numbers(results: Path, rows: list[Row]) -> None:
-    for path in results.glob("*/*/verdicts.json"):
+    for path in results.glob("*/*/*/verdicts.json"):
         data = json.loads(path.read_text())
         for verdict in data["verdicts"]:
             [row] = of(rows, data["paper"], verdict["claim"])
@@ -47,11 +47,11 @@ def test_a_verdict_is_that_of_the_results_with_all_its_numbers(results: Path, ro
 
 def test_both_p_and_the_interval_are_said(rows: list[Row]) -> None:
     [row] = of(rows, "resnext", "cardinality_beats_width")
-    assert row["p"] < row["p_adjusted"]
+    assert row["p"] < 0.001
     text = said(row)
-    assert text.startswith("resnext_cardinality at laptop scale: effect -3.")
-    assert "p < 0.001 (adjusted < 0.001)" in text
-    assert ", n = 15, " in text
+    assert text.startswith("resnext_cardinality at laptop scale: ")
+    assert "p < 0.001" in text
+    assert ", 15 runs, " in text
 
 
 def test_a_claim_without_results_names_its_experiment(rows: list[Row]) -> None:

@@ -21,6 +21,7 @@ from replicate.papers.schema import Convention, Erratum
 from replicate.papers.titles import SOURCE_DOCUMENTS
 from replicate.report.units import unit
 from replicate.studies.count import counted, measure
+from replicate.studies.options import Column
 from replicate.verdicts.exact import agrees_to_printed_digits
 
 UNITS = {"megabytes": "MB", "mebibytes": "MiB", "map_kilobytes": "KB"}
@@ -49,8 +50,8 @@ CONVENTIONS = [
 def test_no_way_of_counting_gives_an_erratum(erratum: Erratum) -> None:
     """The graph gives what the erratum says, to the last digit, and no reading gives what is printed."""
     for found in erratum.count:
-        side = {} if found.side is None else {"side": found.side}
-        assert measure(found.model, {"of": found.of, "input": found.input, "layer": found.layer, **side}) == found.gives
+        column = Column(of=found.of, input=found.input, layer=found.layer, side=found.side)
+        assert measure(found.model, column) == found.gives
         if found.printed is not None and found.unit is not None:
             assert explain(found.printed, found.unit, readings(found)) == []
 
@@ -151,7 +152,7 @@ def cells_that_differ(name: str) -> Iterator[tuple[str, Counted, bool]]:
     experiment = load_experiment(name, ["scale=smoke"])
     table = load_paper(experiment.settings.paper).tables[experiment.settings.table]
     for run in (run for run in experiment.runs() if run.row is not None):
-        values, options = counted(run.config), run.config.options
+        values, options = counted(run.config), run.config.options.given
         for column, metric in experiment.settings.metrics.items():
             printed, unit_name = table.row(str(run.row)).published.get(column), table.units.get(column, "count")
             if metric not in values or not isinstance(printed, (int, float)):

@@ -20,7 +20,7 @@ IN_TABLES_ONLY = {"block_params", "params", "top1_error"}
 
 def test_every_metric_of_an_experiment_is_measured_by_its_study() -> None:
     for entry in catalogue():
-        for metric in (entry.body.get("metrics") or {}).values():
+        for metric in entry.metrics.values():
             assert STUDIES[entry.study].metric(metric), (entry.name, metric)
 
 

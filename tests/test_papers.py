@@ -97,7 +97,7 @@ WAITING = {  # claims with a test whose experiment is not written yet
 @pytest.mark.parametrize("paper_id", paper_ids())
 def test_every_claim_has_a_test_and_an_experiment_or_its_reason(paper_id: str) -> None:
     """An experiment that is written takes its claims out of WAITING."""
-    asked = {claim for entry in catalogue() if entry.paper == paper_id for claim in entry.body.get("claims", ())}
+    asked = {claim for entry in catalogue() if entry.paper == paper_id for claim in entry.claims}
     claims = load_paper(paper_id).claims
     answered = {c.id for c in claims if c.same_as or c.out_of_reach or (c.test and c.id in asked)}
     assert {claim.id for claim in claims} - answered == WAITING.get(paper_id, set())
