@@ -1,19 +1,15 @@
 """The command line: list, show, run, plan, report, site and more. Each command imports what it needs, when it runs."""
 
+import io
 import json
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from replicate.errors import UserError
-
-if TYPE_CHECKING:
-    from replicate.experiments.experiment import Experiment
-    from replicate.report import Findings
-    from replicate.runs.store import RunStore
-    from replicate.verdicts import Verdict
 
 app = typer.Typer(
     name="replicate",
@@ -58,13 +54,14 @@ def show(name: ExperimentName) -> None:
 @app.command()
 def run(name: ExperimentName, overrides: Overrides = None) -> None:
     """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
+    from replicate.report.again import tell
     from replicate.runs.store import RunStore
     from replicate.sweep.budget import run_within_budget
 
     words = overrides or []
     sweep = run_within_budget(name, words, RESULTS)
     store = RunStore(sweep.experiment.runs_dir)
-    findings, found = tell(sweep.experiment, store, words)
+    findings, found = tell(sweep.experiment, RESULTS, words)
     if sweep.done_before < len(sweep.runs) and not findings.missing:
         from replicate.wandb_mirror.summary import mirror_summary
 
@@ -74,25 +71,6 @@ def run(name: ExperimentName, overrides: Overrides = None) -> None:
         say(f"failed: {failed.variant} seed {failed.seed}, see {store.trace_path(failed.id)}")
     if sweep.failed:
         raise typer.Exit(1)
-
-
-def tell(
-    experiment: "Experiment", store: "RunStore", words: list[str], quiet: bool = False
-) -> "tuple[Findings, list[Verdict]]":
-    """Print the report of an experiment, and write it to results/ if it may stand there."""
-    from rich.console import Console
-
-    from replicate.report import available_records, findings_of, judge, terminal
-    from replicate.report.publish import publish
-
-    findings = findings_of(experiment, available_records(experiment, store, RESULTS))
-    verdicts = judge(findings)
-    kept_out = publish(findings, verdicts, RESULTS, words, index=not quiet)
-    if not quiet:
-        Console().print(terminal(findings, verdicts))
-    if kept_out:
-        say(kept_out)
-    return findings, verdicts
 
 
 def say(text: str) -> None:
@@ -131,31 +109,15 @@ def cost(
     as_json: AsJson = False,
 ) -> None:
     """Count a network's parameters and multiply-adds, exactly."""
-    import yaml
-
     from replicate.models.counting import count
+    from replicate.overview.describe import parse_options, parse_shape
 
-    pairs = [word.partition("=") for word in options or []]
-    wrong = [key for key, sign, _ in pairs if not sign]
-    if wrong:
-        raise UserError(f"'{wrong[0]}' is not of the form option=value")
-    try:
-        given = {key: yaml.safe_load(value) for key, _, value in pairs}
-    except yaml.YAMLError as error:
-        raise UserError(f"an option's value is no plain YAML: {' '.join(str(error).split())}") from error
+    given = parse_options(options or [])
     found = count(model, parse_shape(input_shape), **given)
     if as_json:
         print(json.dumps({"model": model, "parameters": found.parameters, "multiply_adds": found.multiply_adds}))
     else:
         print(f"{model}: {found.parameters:,} parameters, {found.multiply_adds:,} multiply-adds on {input_shape}")
-
-
-def parse_shape(text: str) -> tuple[int, int, int]:
-    parts = text.split("x")
-    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UserError(f"--input is channels x height x width, as 3x224x224, not '{text}'")
-    channels, height, width = map(int, parts)
-    return channels, height, width
 
 
 @app.command()
@@ -182,28 +144,9 @@ def plan(
 @app.command()
 def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
     """Make tables, figures and verdicts again from the records: of one experiment, or of all that have any."""
-    from replicate.experiments.catalogue import catalogue, find
-    from replicate.experiments.experiment import load_experiment
-    from replicate.report import available_records
-    from replicate.report.write import result_folder, write_index
-    from replicate.runs.store import RunStore
+    from replicate.report.again import report_again
 
-    words = overrides or []
-    asked = [word.removeprefix("scale=") for word in words if word.startswith("scale=")]
-    rest = [word for word in words if not word.startswith("scale=")]
-    entries = [find(name)] if name else catalogue()
-    studies = RunStore(load_experiment(entries[0].name, rest).runs_dir).studies()
-    for entry in entries:
-        for scale in asked or entry.judged_scales:
-            # composing a configuration takes longer than all the rest, so only where there may be records
-            folder = result_folder(RESULTS, entry.paper, entry.name, scale)
-            if not asked and entry.study not in studies and not folder.is_dir():
-                continue
-            experiment = load_experiment(entry.name, [f"scale={scale}", *rest])
-            store = RunStore(experiment.runs_dir)
-            if asked or available_records(experiment, store, RESULTS):
-                tell(experiment, store, words, quiet=name is None)
-    write_index(RESULTS)
+    report_again(name, overrides or [], RESULTS)
 
 
 @app.command()
@@ -313,11 +256,23 @@ def list_errata(as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Console entry: a user's mistake is one line and exit code 2."""
+    """Console entry: a user's mistake is one line and exit code 2, whoever found it; REPLICATE_DEBUG=1 shows where."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a sign still gets the line
     try:
         app()
     except UserError as error:
         say(str(error))
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of a pipe has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("REPLICATE_DEBUG"):
+            raise
+        text = str(error).strip().splitlines()
+        say(f"{type(error).__name__}: {text[0] if text else 'no message'} (REPLICATE_DEBUG=1 shows where)")
         sys.exit(2)
 
 

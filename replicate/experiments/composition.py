@@ -1,4 +1,4 @@
-"""Hydra's composition of an experiment, and the command line's words on it."""
+"""Hydra's composition of an experiment, and the command line's overrides on it."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry
+from replicate.experiments.overrides import FREE_BLOCKS
 from replicate.paths import conf_dir, own_dir
 
 BLOCKS = ("model", "data", "recipe", "trainer", "options")
 """The parts of a configuration that a variant may override and that decide a run's result."""
-FREE_BLOCKS = ("model", "options")
-"""Blocks whose keys the network or the study knows, not config.yaml."""
 
 
 def experiment_words(entry: Entry) -> list[str]:
@@ -25,8 +24,8 @@ def experiment_words(entry: Entry) -> list[str]:
 
 def own_words(words: Sequence[str]) -> list[str]:
     """The overrides without those that narrow the sweep; free blocks take new keys without a plus sign."""
-    kept = [word for word in words if not is_sweep(word)]
-    return [f"++{word}" if word.startswith(tuple(f"{block}." for block in FREE_BLOCKS)) else word for word in kept]
+    bare = [word.lstrip("+") for word in words if not is_sweep(word)]
+    return [f"++{word}" if word.startswith(tuple(f"{block}." for block in FREE_BLOCKS)) else word for word in bare]
 
 
 def is_sweep(word: str) -> bool:

@@ -22,6 +22,7 @@ from replicate.experiments.composition import (
 from replicate.experiments.deviations import Pair, derived
 from replicate.experiments.duration import parse_duration
 from replicate.experiments.kinds import STUDIES
+from replicate.experiments.overrides import check_overrides
 from replicate.experiments.resolvers import register_resolvers
 from replicate.experiments.run_config import (
     WANDB_MODES,
@@ -218,5 +219,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     for word in overrides:
         if word.lstrip("+~").startswith(("experiment=", "paper=")):
             raise UserError(f"'{word}': the experiment is {name}, named before; another word cannot change it")
+    entry = find(name)
+    check_overrides(overrides)
     own = own_words(overrides)
-    return Experiment(name, compose_config([*experiment_words(find(name)), *own]), own)
+    return Experiment(name, compose_config([*experiment_words(entry), *own]), own)

@@ -20,8 +20,8 @@ from typing_extensions import TypeVar
 
 from replicate.data.config import DataConfig
 from replicate.errors import UNKNOWN_SETTING, UserError, first_line, unknown
-from replicate.experiments.composition import FREE_BLOCKS
 from replicate.experiments.kinds import STUDIES
+from replicate.experiments.overrides import FREE_BLOCKS
 from replicate.experiments.recipe import Recipe, resolve_recipe
 from replicate.experiments.scale import Scale, Where
 from replicate.files import canonical, digest

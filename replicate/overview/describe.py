@@ -1,5 +1,10 @@
 """Words for the terminal: one experiment."""
 
+from typing import Any
+
+import yaml
+
+from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry, cost_text
 from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper
@@ -33,3 +38,23 @@ def deviation_lines(entry: Entry) -> list[str]:
     composed = load_experiment(entry.name, [f"scale={entry.scales[-1]}"])
     at_scales = {scale: composed.declared_at(scale).deviations for scale in entry.scales}
     return [f"Deviation ({scale}): {line}" for scale, lines in at_scales.items() for line in lines]
+
+
+def parse_options(words: list[str]) -> dict[str, Any]:
+    """`option=value` words of a network as data. Raises UserError for anything else."""
+    pairs = [word.partition("=") for word in words]
+    wrong = [key for key, sign, _ in pairs if not sign]
+    if wrong:
+        raise UserError(f"'{wrong[0]}' is not of the form option=value")
+    try:
+        return {key: yaml.safe_load(value) for key, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise UserError(f"an option's value is no plain YAML: {' '.join(str(error).split())}") from error
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    parts = text.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UserError(f"--input is channels x height x width, as 3x224x224, not '{text}'")
+    channels, height, width = map(int, parts)
+    return channels, height, width

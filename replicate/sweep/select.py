@@ -19,6 +19,9 @@ def selected(experiment: Experiment, words: Sequence[str]) -> list[Run]:
     for variant in chosen.get("variant", []):
         if variant not in experiment.variants:
             raise unknown(f"variant of {experiment.name} at {experiment.scale} scale", variant, experiment.variants)
+    for key, values in chosen.items():
+        if len(set(values)) < len(values) or not values:
+            raise UserError(f"{key}= names {'nothing' if not values else 'something twice'}: {', '.join(values)}")
     return experiment.runs(chosen.get("variant"), seeds)
 
 

@@ -1,0 +1,51 @@
+"""Tables, figures and answers made from records: of one experiment as it ends, or of all again."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from replicate.experiments.catalogue import catalogue, find
+from replicate.experiments.experiment import Experiment, load_experiment
+from replicate.report import Findings, available_records, findings_of, judge, terminal
+from replicate.report.publish import publish
+from replicate.report.write import result_folder, write_index
+from replicate.runs.store import RunStore
+from replicate.verdicts import Verdict
+
+
+def tell(
+    experiment: Experiment, results: Path, overrides: Sequence[str], quiet: bool = False
+) -> tuple[Findings, list[Verdict]]:
+    """Print the report of an experiment, and write it to `results` if it may stand there.
+
+    `quiet`: one of many, so that neither the table is printed nor the index written.
+    """
+    records = available_records(experiment, RunStore(experiment.runs_dir), results)
+    findings = findings_of(experiment, records)
+    verdicts = judge(findings)
+    kept_out = publish(findings, verdicts, results, overrides, index=not quiet)
+    if not quiet:
+        Console().print(terminal(findings, verdicts))
+    if kept_out:
+        print(f"replicate: {experiment.name}: {kept_out}", file=sys.stderr)
+    return findings, verdicts
+
+
+def report_again(name: str | None, overrides: Sequence[str], results: Path) -> None:
+    """Report one experiment, or all that have records, at the scales asked for or at all. Raises UserError."""
+    asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
+    rest = [word for word in overrides if not word.startswith("scale=")]
+    entries = [find(name)] if name else catalogue()
+    studies = RunStore(load_experiment(entries[0].name, rest).runs_dir).studies()
+    for entry in entries:
+        for scale in asked or entry.judged_scales:
+            # composing a configuration takes longer than all the rest, so only where there may be records
+            folder = result_folder(results, entry.paper, entry.name, scale)
+            if not asked and entry.study not in studies and not folder.is_dir():
+                continue
+            experiment = load_experiment(entry.name, [f"scale={scale}", *rest])
+            if asked or available_records(experiment, RunStore(experiment.runs_dir), results):
+                tell(experiment, results, overrides, quiet=name is None)
+    write_index(results)
