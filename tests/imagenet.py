@@ -62,8 +62,7 @@ def write_shards(folder: Path, names: Mapping[str, str], per_shard: int = 4) -> 
 
 def epoch_of(loaders: ImageNetLoaders, epoch: int = 0, batch: int = 0) -> list[Tensor]:
     """Images and labels of each batch, one after the other."""
-    loaders.train.load_state_dict({"epoch": epoch, "batch": batch})
-    return [tensor for images_and_labels in loaders.train for tensor in images_and_labels]
+    return [tensor for images_and_labels in loaders.train.batches(epoch, batch) for tensor in images_and_labels]
 
 
 def same(one: list[Tensor], other: list[Tensor]) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from replicate.data import DataConfig, load
 from replicate.data.augment import AUGMENTATIONS, augmentation, mirror, scale_jitter, shifted_crops
+from replicate.data.batch_stream import Stream
 from replicate.data.epochs import Batch, Plan, Share, training_plan
 from replicate.data.loaders import check_data, make_loaders
 from replicate.data.resident import ResidentLoader
@@ -140,8 +141,7 @@ def test_an_epoch_shows_every_image_once() -> None:
     loader = make_loader(50)
     epochs = []
     for epoch in range(2):
-        loader.set_epoch(epoch)
-        labels = [label for _, batch in loader for label in batch.tolist()]
+        labels = [label for _, batch in loader.batches(epoch) for label in batch.tolist()]
         assert sorted(labels) == list(range(50))
         epochs.append(labels)
     assert epochs[0] != epochs[1]
@@ -200,39 +200,26 @@ def test_channels_last() -> None:
     assert torch.equal(images, next(iter(make_loader()))[0])
 
 
-@pytest.mark.parametrize("break_after", [1, 3, 6])
-def test_a_loaded_state_gives_the_remaining_batches(break_after: int) -> None:
-    unbroken = make_loader()
-    unbroken.set_epoch(2)
-    expected = list(unbroken)
-    first = make_loader()
-    first.set_epoch(2)
-    seen = [batch for batch, _ in zip(first, range(break_after), strict=False)]
-    assert same(seen, expected[:break_after])
-    second = make_loader()
-    second.load_state_dict({"epoch": 2, "batch": break_after})
-    assert second.state_dict() == {"epoch": 2, "batch": break_after}
-    assert same(list(second), expected[break_after:])
-    assert same(list(second), expected)  # and only once
-    second.set_epoch(3)
-    assert not same(list(second), expected)
-
-
-def test_after_the_last_batch_comes_the_next_epoch() -> None:
-    first, second = make_loader(), make_loader()
-    first.set_epoch(3)
-    second.load_state_dict({"epoch": 2, "batch": len(second)})
-    assert same(list(second), list(first))
-
-
-def test_state_counts_the_batches_handed_out() -> None:
+@pytest.mark.parametrize("start", [1, 3, 6])
+def test_an_epoch_can_be_entered_at_any_batch(start: int) -> None:
     loader = make_loader()
-    loader.set_epoch(4)
-    batches = iter(loader)
-    next(batches)
-    next(batches)
-    assert loader.state_dict() == {"epoch": 4, "batch": 2}
-    assert len(list(loader)) == len(loader)  # an abandoned iteration leaves nothing behind
+    whole = list(loader.batches(2))
+    next(loader.batches(2))  # an abandoned iteration leaves nothing behind
+    assert same(list(loader.batches(2, start)), whole[start:])
+    assert not same(list(loader.batches(3)), whole)
+    assert same(list(loader), list(loader.batches(0)))
+
+
+def test_a_stream_runs_through_the_epochs_and_resumes_where_its_state_says() -> None:
+    loader = make_loader()
+    expected = [batch for epoch in range(3) for batch in loader.batches(epoch)][:17]
+    assert same(list(Stream(loader, 17)), expected)
+    first, second = Stream(loader, 17), Stream(loader, 17)
+    seen = [batch for batch, _ in zip(first, range(9), strict=False)]
+    assert same(seen, expected[:9])
+    second.load_state_dict({"position": 9})
+    assert same(list(second), expected[9:])
+    assert list(second) == []
 
 
 def test_seeds_and_batches_augment_differently() -> None:
@@ -258,17 +245,14 @@ def test_global_generator_is_neither_read_nor_moved() -> None:
 class Recorder(pl.LightningModule):
     """Keeps the labels of every training batch."""
 
-    def __init__(self, loader: ResidentLoader) -> None:
+    def __init__(self, stream: Stream) -> None:
         super().__init__()
-        self.loader = loader
+        self.stream = stream
         self.layer = nn.Linear(1, 1)
         self.seen: list[list[int]] = []
 
-    def train_dataloader(self) -> ResidentLoader:
-        return self.loader
-
-    def on_train_epoch_start(self) -> None:
-        self.loader.set_epoch(self.current_epoch)
+    def train_dataloader(self) -> Stream:
+        return self.stream
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.seen.append(batch[1].tolist())
@@ -293,18 +277,16 @@ class SaveAt(pl.Callback):
 def test_lightning_resumes_inside_an_epoch(step: int, tmp_path: Path) -> None:
     quiet: dict[str, Any] = {
         "accelerator": "cpu",
-        "max_epochs": 3,
+        "max_epochs": 1,
         "logger": False,
         "enable_checkpointing": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-    unbroken, resumed = Recorder(make_loader()), Recorder(make_loader())
+    unbroken, resumed = (Recorder(Stream(make_loader(), 21)) for _ in range(2))
     pl.Trainer(**quiet, callbacks=[SaveAt(step, tmp_path / "c.ckpt")]).fit(unbroken)
     pl.Trainer(**quiet).fit(resumed, ckpt_path=tmp_path / "c.ckpt", weights_only=True)
-    loader, expected = make_loader(), []
-    for epoch in range(3):
-        loader.set_epoch(epoch)
-        expected += [labels.tolist() for _, labels in loader]
+    loader = make_loader()
+    expected = [labels.tolist() for epoch in range(3) for _, labels in loader.batches(epoch)]
     assert unbroken.seen == expected
     assert resumed.seen == expected[step:]

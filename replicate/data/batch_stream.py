@@ -19,8 +19,7 @@ class Stream:
     def __iter__(self) -> Iterator[Batch]:
         while self.position < self.batches:
             epoch, batch = divmod(self.position, len(self.loader))
-            self.loader.load_state_dict({"epoch": epoch, "batch": batch})
-            for images_and_labels in self.loader:
+            for images_and_labels in self.loader.batches(epoch, batch):
                 if self.position >= self.batches:
                     return
                 self.position += 1  # before the yield: a checkpoint taken at this batch counts it as done

@@ -82,45 +82,22 @@ def training_plan(images: int, batch_size: int, share: Share = WHOLE) -> Plan:
 
 
 class ResumableLoader(ABC):
-    """Iterates over the images once per epoch, in batches that depend on (seed, epoch, batch) and on nothing else.
+    """Batches that depend on (seed, epoch, batch) and on nothing else, so that a training can resume at any of them.
 
     A batch here is what passes through the network at once: a micro-batch of the recipe's batch, if that is cut.
-
-    A run that was interrupted after a batch continues with the next one, from two integers. Call `set_epoch` or
-    `load_state_dict` before each epoch. Lightning keeps the `state_dict` of such loaders in its checkpoints.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.epoch = 0
-        self._position = 0  # batches handed out in this epoch
-        self._start = 0  # where the next iteration begins; only a loaded state moves it
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return len(self.plan)
 
     @abstractmethod
-    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of `epoch` from number `start` on."""
 
     def __iter__(self) -> Iterator[Batch]:
-        start, self._start = self._start, 0
-        for position, batch in enumerate(self.batches(self.epoch, start), start + 1):
-            self._position = position  # before the yield: a checkpoint is written while the batch is out
-            yield batch
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the next epoch. The epoch of a loaded state keeps its position; any other begins at batch 0."""
-        if epoch != self.epoch:
-            self.epoch, self._position, self._start = epoch, 0, 0
-
-    def state_dict(self) -> dict[str, int]:
-        """The epoch and how many of its batches were handed out."""
-        return {"epoch": self.epoch, "batch": self._position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue after the batches that `state` counts; after the last of an epoch, in the next epoch."""
-        epochs, batch = divmod(state["batch"], len(self))
-        self.epoch = state["epoch"] + epochs
-        self._position = self._start = batch
+        """The batches of epoch 0; evaluations have no other."""
+        return self.batches(0)

@@ -120,8 +120,7 @@ class ImageFileLoader(ResumableLoader):
             generator=generator(images.seed, "workers"),  # otherwise the loader would draw from the global generator
         )
 
-    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """The batches of `epoch` from number `start` on."""
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         self.keys.epoch, self.keys.start = epoch, start
         yield from self.loader
 

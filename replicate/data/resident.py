@@ -42,8 +42,7 @@ class ResidentLoader(ResumableLoader):
         self.seed, self.augment, self.shuffle, self.sampling = seed, augment, shuffle, sampling
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
 
-    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """The batches of `epoch` from number `start` on."""
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         order = self._order(epoch)
         for index in range(start, len(self)):
             chosen = order[self.plan.micro_batch(index)]

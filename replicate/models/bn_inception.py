@@ -54,7 +54,7 @@ ROWS = {
 def module(row: Row) -> Fork:
     """1x1, 3x3, double 3x3 and pool. The rows without a 1x1 branch (3c, 4e) halve the map.
 
-    Their max pool is padded like the convolutions beside it, so that the branches meet at odd sizes too.
+    Their max pool is padded like the convolutions, so that all branches have the same size for odd inputs too.
     """
     stride = 1 if row.one else 2
     branches: list[list[Conv | Pool]] = [

@@ -184,10 +184,8 @@ register_variants(densenet, IMAGENET_VARIANTS)
 
 CELLS = {"1": "first", "2": "second"}
 REFERENCE_NAMES: tuple[Rule, ...] = (
-    (
-        r"\.(norm|conv)\.([12])\.",
-        r".\1\2.",
-    ),  # torchvision's weight files are older than its code and still have these names
+    # torchvision's weight files are older than its code and still have these names
+    (r"\.(norm|conv)\.([12])\.", r".\1\2."),
     (r"^features\.conv0\.", "stem.conv."),
     (r"^features\.norm0\.", "stem.bn."),
     (r"^features\.norm5\.", "final.bn."),

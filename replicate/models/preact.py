@@ -19,6 +19,7 @@ from replicate.models.resnet import (
     BASIC_LAYERS,
     BOTTLENECK_LAYERS,
     EXPANSION,
+    Depth,
     Shortcut,
     StrideIn,
     assemble,
@@ -154,7 +155,7 @@ def assemble_units(
 
 @register
 def preact_resnet(
-    depth: int = 152,
+    depth: Depth = 152,
     order: Order = "full_preact",
     shortcut: Shortcut = "B",
     stride_in: StrideIn = "3x3",
@@ -172,11 +173,9 @@ def preact_resnet(
     if depth in BASIC_LAYERS:
         weights: Weights = basic_convolutions
         layers, widths = BASIC_LAYERS[depth], (base, base)
-    elif depth in BOTTLENECK_LAYERS:
+    else:
         weights = partial(bottleneck_convolutions, stride_in=stride_in)
         layers, widths = BOTTLENECK_LAYERS[depth], (base, base * EXPANSION)
-    else:
-        raise ValueError(f"depth is one of {[*BASIC_LAYERS, *BOTTLENECK_LAYERS]}, not {depth}")
     return assemble_units(weights, layers, widths, order, shortcut, convention, stem, num_classes, in_channels)
 
 

@@ -32,7 +32,7 @@ def _add(name: str, entry: Entry) -> None:
 
 
 def register(builder: Builder) -> Builder:
-    """Make `builder` known to :func:`create_model` under its own function name."""
+    """Make `builder` known to :func:`create_model` under the name of the function."""
     _add(builder.__name__, Entry(builder, {}))
     return builder
 
@@ -90,7 +90,7 @@ def check_choice(option: str, value: Any, annotation: Any) -> None:
 def create_model(name: str, **options: Any) -> nn.Module:
     """Build a registered network.
 
-    Raises UserError for an unknown name, an unknown option, or a value the network cannot be built with (a word that
+    Raises UserError for an unknown name, an unknown option, or a value the network cannot be built with (one that
     its Literal type does not list, a depth that is no 6n + 2, a channel count that the groups do not divide, ...).
     """
     accepted = model_options(name)

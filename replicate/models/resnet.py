@@ -31,6 +31,8 @@ from replicate.models.weights import Rule, register_reference
 
 Shortcut = Literal["A", "B", "C"]
 StrideIn = Literal["1x1", "3x3"]
+Depth = Literal[18, 34, 50, 101, 152, 200]
+BottleneckDepth = Literal[50, 101, 152, 200]
 
 BASIC_LAYERS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 BOTTLENECK_LAYERS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
@@ -108,7 +110,7 @@ def assemble(
 
 @register
 def resnet(
-    depth: int = 50,
+    depth: Depth = 50,
     shortcut: Shortcut = "B",
     residual: bool = True,
     stride_in: StrideIn = "3x3",
@@ -125,8 +127,6 @@ def resnet(
     if depth in BASIC_LAYERS:
         build = residual_block(basic_branch, shortcut, residual)
         return assemble(build, BASIC_LAYERS[depth], base, base, num_classes, in_channels, stem)
-    if depth not in BOTTLENECK_LAYERS:
-        raise ValueError(f"depth is one of {[*BASIC_LAYERS, *BOTTLENECK_LAYERS]}, not {depth}")
     build = residual_block(partial(bottleneck_branch, stride_in=stride_in), shortcut, residual)
     return assemble(build, BOTTLENECK_LAYERS[depth], base, base * EXPANSION, num_classes, in_channels, stem)
 

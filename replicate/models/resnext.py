@@ -26,6 +26,7 @@ from replicate.models.resnet import (
     BOTTLENECK_LAYERS,
     EXPANSION,
     TORCHVISION_NAMES,
+    BottleneckDepth,
     assemble,
     basic_branch,
     bottleneck_branch,
@@ -107,7 +108,7 @@ def aggregated_block(base: int, cardinality: int, base_width: int, form: Form, r
 
 @register
 def resnext(
-    depth: int = 50,
+    depth: BottleneckDepth = 50,
     cardinality: int = 32,
     base_width: int = 4,
     form: Form = "c",
@@ -121,8 +122,6 @@ def resnext(
 
     Cardinality 1 with base width 64 is ResNet. Minimum input 32 pixels (8 with the small stem).
     """
-    if depth not in BOTTLENECK_LAYERS:
-        raise ValueError(f"depth is one of {[*BOTTLENECK_LAYERS]}, not {depth}")
     base = scaled(BASE_WIDTH, width)
     build = aggregated_block(base, cardinality, base_width, form, residual)
     return assemble(build, BOTTLENECK_LAYERS[depth], base, base * EXPANSION, num_classes, in_channels, stem)

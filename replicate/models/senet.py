@@ -31,7 +31,14 @@ from replicate.models.mobilenet_v1 import mobilenet_v1
 from replicate.models.mobilenet_v2 import mobilenet_v2
 from replicate.models.preact import preact_resnet_cifar
 from replicate.models.registry import register, register_variants
-from replicate.models.resnet import BOTTLENECK_LAYERS, TORCHVISION_NAMES, assemble, resnet, resnet_cifar
+from replicate.models.resnet import (
+    BOTTLENECK_LAYERS,
+    TORCHVISION_NAMES,
+    BottleneckDepth,
+    assemble,
+    resnet,
+    resnet_cifar,
+)
 from replicate.models.resnext import resnext, resnext_cifar
 from replicate.models.shufflenet_v1 import shufflenet_v1
 from replicate.models.vgg import vgg
@@ -105,7 +112,7 @@ def senet_stem(in_channels: int, width: int, stem: Stem) -> nn.Sequential:
 
 
 def resnext154(
-    depth: int = 152,
+    depth: BottleneckDepth = 152,
     dropout: float = 0.2,
     stem: Stem = "imagenet",
     width: float = 1.0,
@@ -113,8 +120,6 @@ def resnext154(
     in_channels: int = 3,
 ) -> Classifier:
     """SENet-154 without its gates: 64x4d ResNeXt-152 with other widths, projections and stem (appendix)."""
-    if depth not in BOTTLENECK_LAYERS:
-        raise ValueError(f"depth is one of {[*BOTTLENECK_LAYERS]}, not {depth}")
     base = scaled(64, width)  # also the number of groups, which so divides every width
     network = assemble(
         partial(senet_block, groups=base),

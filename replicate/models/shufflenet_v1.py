@@ -8,12 +8,15 @@ first convolution at 0.25x and 0.5x and 24 at 1.5x (`stem_channels`).
 
 from functools import partial
 from math import ceil, floor, log2, prod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from replicate.models.layers.blocks import Classifier, Residual, Stem, bn, conv, conv_bn_relu, make_stages, named, relu
 from replicate.models.registry import register, register_variants
+
+Groups = Literal[1, 2, 3, 4, 8]
 
 STAGE_2 = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # table 1: output channels of stage 2 for each number of groups
 UNITS = (4, 8, 4)  # in the stages 2, 3 and 4; the channels double from stage to stage
@@ -101,7 +104,7 @@ def make_stem(in_channels: int, out_channels: int, strides: tuple[int, ...]) -> 
 
 @register
 def shufflenet_v1(
-    groups: int = 3,
+    groups: Groups = 3,
     shuffle: bool = True,
     stem: Stem = "imagenet",
     width: float = 1.0,
@@ -114,8 +117,6 @@ def shufflenet_v1(
     the nearest multiple is taken. The small stem has stride 1 and no pooling. Minimum input 32 pixels, 8 with
     the small stem.
     """
-    if groups not in STAGE_2:
-        raise ValueError(f"groups is one of {[*STAGE_2]}, not {groups}")
     strides, stem_width = STRIDES[stem], stem_channels(width, groups)
     outputs = [nearest_multiple(STAGE_2[groups] * width * 2**stage, groups) for stage in range(len(UNITS))]
     if outputs[0] <= stem_width:

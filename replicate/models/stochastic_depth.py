@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from replicate.models.layers.blocks import Classifier, Residual, Stem, ZeroPadShortcut, named
 from replicate.models.preact import preact_resnet_cifar
 from replicate.models.registry import register
-from replicate.models.resnet import resnet
+from replicate.models.resnet import Depth, resnet
 
 Decay = Literal["linear", "uniform"]
 PoolOrSlice = Literal["pool", "A"]
@@ -159,7 +159,7 @@ def stochastic_depth_cifar(
 
 @register
 def stochastic_depth(
-    depth: int = 152,
+    depth: Depth = 152,
     survival_probability: float = 0.5,
     decay: Decay = "linear",
     active_blocks: int | None = None,

@@ -1,4 +1,4 @@
-"""The few pieces that most of the networks share. Everything else stands in its paper's own file."""
+"""The few pieces that most of the networks share. Everything else is in the file of its paper."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class Residual(nn.Module):
     """y = activation(shortcut(h) + branch(h)) with h = entry(x), the block of every residual network here.
 
     He et al. 2015, equation 1. `entry` is the pre-activation that both paths share, where a unit has one (He et al.
-    2016). A path study may replace `branch`; a plain network has shortcut None.
+    2016). A study may replace `branch`; a plain network has shortcut None.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.in_channels, self.min_size = in_channels, min_size
         self.stem, self.stages = stem, stages
-        self.final = final if final is not None else nn.Identity()  # the pre-activation family ends in BN, ReLU
+        self.final = final if final is not None else nn.Identity()  # pre-activation networks end in BN and ReLU
         self.fc = nn.Linear(features, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def meta_twin(model: nn.Module) -> nn.Module:
 
 
 def before(module: nn.Module, gate: nn.Module) -> nn.Sequential:
-    """The gate, then `module`, whose own layers keep their names if it is a Sequential."""
+    """The gate, then `module`, whose layers keep their names if it is a Sequential."""
     return named(se=gate, **dict(layers_of(module)))
 
 
@@ -102,12 +102,12 @@ def layers_of(module: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def is_spatial(layer: nn.Module) -> bool:
-    """Whether the layer is, or holds, a convolution larger than 1x1."""
+    """Whether the layer is or contains a convolution larger than 1x1."""
     return any(isinstance(part, nn.Conv2d) and part.kernel_size != (1, 1) for part in layer.modules())
 
 
 def has_convolution(layer: nn.Module) -> bool:
-    """Whether the layer is, or holds, a convolution."""
+    """Whether the layer is or contains a convolution."""
     return any(isinstance(part, nn.Conv2d) for part in layer.modules())
 
 
