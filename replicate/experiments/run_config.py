@@ -186,6 +186,7 @@ class Settings(Block):
     metrics: dict[str, str]
     statistic: Literal["mean", "median", "best", "single"]
     deviations: dict[Where, tuple[str, ...]]
+    regime: Literal["short", "small", "noisy", "long"] | None = None
 
 
 def build_config(study: str, label: str, blocks: dict[str, Any]) -> RunConfig:

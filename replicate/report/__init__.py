@@ -15,7 +15,7 @@ from replicate.verdicts import Verdict, judge_all, rows_needed
 from replicate.verdicts.looks import LOOKS
 
 ERROR, LOSS = "test_error", "test_loss"
-"""Where numbers are not comparable with the paper's, the loss may decide in place of the error: it scatters less."""
+"""On a laptop the loss may decide in place of the error: it scatters less."""
 MOST_SEEDS = LOOKS[-1]
 Answer = TypeVar("Answer")
 
@@ -76,7 +76,7 @@ def _asked(findings: Findings, question: Callable[..., Answer]) -> Answer:
     named |= {premise.metric for claim in chosen for premise in claim.premise}
     wanted = {*findings.table.units, *findings.columns, *named, LOSS}  # sparing it the other curves
     frame = findings.frame[findings.frame["metric"].isin(wanted)]
-    errors = [] if findings.comparable else [column for column, metric in settings.metrics.items() if metric == ERROR]
+    columns = [column for column, metric in settings.metrics.items() if metric == ERROR]
     try:
         return question(
             chosen,
@@ -84,11 +84,20 @@ def _asked(findings: Findings, question: Callable[..., Answer]) -> Answer:
             frame,
             findings.chance,
             measured=settings.metrics,
-            surrogate=dict.fromkeys(errors, LOSS),
+            surrogate=dict.fromkeys(columns, LOSS) if loss_may_decide(findings) else {},
             comparable=findings.comparable,
         )
     except ValueError as error:  # two variants for one published row
         raise UserError(f"{findings.experiment.name}: {error}") from error
+
+
+def loss_may_decide(findings: Findings) -> bool:
+    """Whether the test loss may stand for the test error.
+
+    Not where images are learnt by heart: there over-confidence moves the loss alone (three options of shortcuts that
+    have 14 % less error than the plain network had 20 % more loss).
+    """
+    return not findings.comparable and findings.experiment.settings.regime not in ("small", "noisy")
 
 
 def findings_of(experiment: Experiment, records: Sequence[Record]) -> Findings:
