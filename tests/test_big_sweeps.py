@@ -10,7 +10,7 @@ from benchmarks.sweeps import NAME, VARIANTS, WORDS, fill, record_of, start, wri
 from replicate.experiments import experiment as experiment_file
 from replicate.experiments.experiment import load_experiment
 from replicate.paths import OWN
-from replicate.runs import progress, records
+from replicate.runs import progress, store
 from replicate.runs.progress import Monitor, Progress, ProgressWriter
 from replicate.runs.store import RunStore
 from replicate.sweep import launch
@@ -42,7 +42,7 @@ def test_finished_runs_are_read_once_and_variants_resolved_once(
 ) -> None:
     experiment = load_experiment(NAME, many)
     fill(RunStore(experiment.runs_dir), experiment.runs())
-    read, resolved = Calls(monkeypatch, records, "parse"), Calls(monkeypatch, experiment_file, "build_config")
+    read, resolved = Calls(monkeypatch, store, "parse"), Calls(monkeypatch, experiment_file, "build_config")
     sweep = launch.run_experiment(NAME, many)
     assert (sweep.done_before, len(sweep.records)) == (1000, 1000)
     assert (read.count, resolved.count) == (1000, VARIANTS)

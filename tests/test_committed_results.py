@@ -10,13 +10,13 @@ from matplotlib.container import ErrorbarContainer
 
 from replicate.experiments.experiment import load_experiment
 from replicate.paths import PACKAGE
-from replicate.report import Findings, committed_records, report, write_index
+from replicate.report import Findings, committed_records, findings_of, report, write_index
 from replicate.report.figures.convolution_figures import convolution_figure
 from replicate.report.figures.path_figures import path_figure
 from replicate.report.figures.style import drawn_columns
 from replicate.report.figures.table_figure import draw_table
-from replicate.report.findings import gather
-from replicate.report.write import EACH, FIGURE, RECORDS, TABLE, VERDICTS
+from replicate.report.verdict_file import EACH, VERDICTS
+from replicate.report.write import FIGURE, RECORDS, TABLE
 from replicate.site import pages
 from replicate.site.content import Content, read_content
 from tests.site_page import Page
@@ -29,7 +29,7 @@ each_result = pytest.mark.parametrize(("paper", "name", "scale"), COMMITTED)
 @cache
 def found(paper: str, name: str, scale: str) -> Findings:
     experiment = load_experiment(name, [f"scale={scale}"])
-    return gather(experiment, experiment.runs(), committed_records(RESULTS, paper, name, scale))
+    return findings_of(experiment, committed_records(RESULTS, paper, name, scale))
 
 
 @cache
@@ -75,7 +75,8 @@ def test_table_figure_verdicts_and_page_agree(paper: str, name: str, scale: str)
     shown = Page(html).tables[f"table-{scale}"]
     assert shown == [rows[0], *rows[2 : 1 + len(shown)]]
     for verdict in json.loads((RESULTS / paper / name / scale / VERDICTS).read_text())["verdicts"]:
-        assert f"**{verdict['outcome']}**: {verdict['statement']}" in text
+        assert f"**{verdict['answer']}**: " in text
+        assert verdict["detail"].rstrip(".") in text
         badge = re.search(rf'<li id="{scale}-{verdict["claim"]}"><span class="v [\w-]+">([\w ]+)</span>', html)
         assert badge
         assert badge[1] == verdict["outcome"]

@@ -112,7 +112,7 @@ def test_an_image_that_cuts_a_field_is_refused(monkeypatch: pytest.MonkeyPatch) 
 def test_every_network_has_a_variant_and_a_row() -> None:
     experiment = load_experiment("receptive_fields")
     named = [run.config.options.network for run in experiment.runs() if run.config.options.network]
-    assert sorted(named) == model_names()
+    assert sorted(named) == sorted({*model_names()} - {"small_cnn"})  # a kit for questions, no network of a paper
     rows = {row.variant for row in load_paper("conv_arithmetic").tables["receptive_fields"].rows}
     assert rows == set(experiment.variants)
 

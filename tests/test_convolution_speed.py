@@ -13,7 +13,6 @@ from replicate.report.findings import gather
 from replicate.statements import algorithms as by
 from replicate.studies.conv_speed import applicable, checked, milliseconds, problem, products
 from replicate.sweep.launch import run_experiment
-from replicate.verdicts import Outcome
 from tests.convolution import task
 
 KERNELS = (1, 2, 3, 5, 8)
@@ -96,7 +95,7 @@ def test_the_experiment_counts_exactly_and_draws_a_panel_for_each_map(tmp_path: 
     words = ["scale=smoke", f"runs_dir={tmp_path}", "wandb=disabled", "options.milliseconds=1", "variant=1x1,3x3"]
     sweep = run_experiment("conv_algorithms", words, quiet=True)
     findings, verdicts = report(sweep.experiment, sweep.records)
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.EXACT, Outcome.UNDECIDED]
+    assert verdicts == [], "nothing is judged at smoke scale"
     figure = convolution_figure(findings)
     assert figure is not None
     assert [len(axes.lines) for axes in figure.axes] == [len(by.ALGORITHMS)] * 2

@@ -60,7 +60,7 @@ def test_a_row_gets_the_gradient_of_its_last_step() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"options": {"reach": 1}}, "no option 'reach'"),
+        ({"options": {"reach": 1}}, "unknown setting 'reach'"),
         ({"data": {"size": 8}}, "data.validation"),
         ({"trainer": {"devices": 2}}, "one process"),
         ({"model": {"name": "lenet5_modern"}, "data": {"validation": 20, "size": 32}}, "no stages"),

@@ -43,7 +43,7 @@ def test_text_has_the_table_and_every_verdict(spec: dict[str, Any]) -> None:
     findings = gather(made_up_experiment(), made_up_experiment().runs(), errors_falling(made_up_experiment().runs()))
     table, verdicts = (block["content"] for block in blocks(spec, "markdown-block"))
     assert table == markdown_table(table_frame(findings))
-    assert verdicts == "\n".join(f"- {verdict_sentence(v)}" for v in judge(findings))
+    assert verdicts == "\n".join(f"- {verdict_sentence(v, findings.answer(v))}" for v in judge(findings))
 
 
 def test_curves_carry_bands_over_seeds_and_bars_the_published_value(spec: dict[str, Any]) -> None:

@@ -33,5 +33,5 @@ def test_a_network_of_more_work_takes_longer() -> None:
 
 
 def test_there_is_nothing_to_choose() -> None:
-    with pytest.raises(UserError, match="no option 'batch'"):
+    with pytest.raises(UserError, match="unknown setting 'batch'"):
         check(RunConfig(study="efficiency", options={"batch": 2}))

@@ -33,7 +33,7 @@ from replicate.studies import evaluate
 from replicate.studies import train as train_study
 from replicate.studies.pretrained import check_pretrained, library_of, load_file, weights_file
 from replicate.studies.trained import training_run
-from replicate.sweep.execute import execute
+from replicate.sweep.execute import execute, job_of
 from replicate.sweep.launch import run_experiment
 from replicate.training.network import network_options
 from tests.reference import randomise
@@ -252,7 +252,7 @@ def pretrained_words(folder: Path) -> list[str]:
 def run_pretrained(folder: Path, *more: str) -> str:
     """What became of ResNet-18's run."""
     experiment = load_experiment("tencrop_tables", [*pretrained_words(folder), *more])
-    return execute(experiment, experiment.run("ResNet-18", 0))
+    return execute(job_of(experiment, experiment.run("ResNet-18", 0)))[1]
 
 
 def pretrained_record(folder: Path, *more: str) -> Record:
@@ -388,7 +388,7 @@ def test_whole_images_give_the_error_of_training_and_nothing_is_trained_twice(
 ) -> None:
     experiment = load_experiment("train_test_resolution", QUICK)
     run = experiment.run("test 224", 0)
-    assert execute(experiment, run) == "done"
+    assert execute(job_of(experiment, run))[1] == "done"
     store = RunStore(experiment.runs_dir)
     trained, tested = store.read(training_run(run).id), store.read(run.id)
     assert trained is not None
@@ -396,7 +396,7 @@ def test_whole_images_give_the_error_of_training_and_nothing_is_trained_twice(
     assert value(tested, "test_error") == value(trained, "test_error")
     assert value(tested, "test_loss") == pytest.approx(value(trained, "test_loss"), rel=1e-5)
     monkeypatch.setattr(train_study, "fit", lambda task: pytest.fail("trained again"))
-    assert execute(experiment, experiment.run("test 320", 0)) == "done"
+    assert execute(job_of(experiment, experiment.run("test 320", 0)))[1] == "done"
 
 
 def test_runs_of_an_ensemble_share_no_network(workdir: Path) -> None:

@@ -8,9 +8,9 @@ from scipy.optimize import minimize
 from torch import nn
 
 from replicate.errors import UserError
-from replicate.experiments.run_config import RunConfig
+from replicate.experiments.run_config import read_options
 from replicate.models import create_model
-from replicate.studies.feature_sources import PENALTY, features, logistic, source_of
+from replicate.studies.feature_sources import PENALTY, features, logistic
 from replicate.studies.filter_sources import convolution_of, layers_of, patches, set_filters
 
 
@@ -110,5 +110,5 @@ def test_the_readout_is_the_logistic_regression_of_scipy() -> None:
 
 
 def test_an_unknown_source_is_refused() -> None:
-    with pytest.raises(UserError, match=r"options\.source"):
-        source_of(RunConfig(study="feature_sources", options={"source": "dreams"}))
+    with pytest.raises(UserError, match="source"):
+        read_options("feature_sources", {"source": "dreams"})

@@ -1,26 +1,24 @@
 """The generated tables of README.md: up to date, the results' own numbers, and nothing else of the page touched."""
 
-import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from replicate.errors import UserError
 from replicate.experiments.catalogue import catalogue, find
-from replicate.overview.readme import blocks, laptop_cost, with_blocks, write_readme
+from replicate.overview.findings_page import findings_page
+from replicate.overview.readme import experiments_page, laptop_cost, papers_block, with_blocks, write_readme
+from replicate.overview.standing import standings
 from replicate.paths import PACKAGE
-from replicate.report import report
-from replicate.report.write import EACH
-from tests.made_up import errors_falling, made_up_experiment
+from replicate.report.verdict_file import all_verdicts
 from tests.site_results import write_made_up_results
 
 PAGE = """# Title
 
-<!-- verdicts:begin -->old<!-- verdicts:end -->
+<!-- finding:begin -->old<!-- finding:end -->
 Prose.
-<!-- experiments:begin -->
-<!-- experiments:end -->
+<!-- papers:begin -->
+<!-- papers:end -->
 """
 
 
@@ -30,25 +28,28 @@ def test_the_readme_of_this_repository_is_up_to_date() -> None:
     assert not changed, "results/ or experiments changed: run `replicate readme`"
 
 
-def test_verdicts_are_those_of_the_results(tmp_path: Path) -> None:
+def test_the_table_counts_every_claim_of_every_paper_once(tmp_path: Path) -> None:
     results = write_made_up_results(tmp_path)
-    lines = blocks(results)["verdicts"].splitlines()
-    found = [json.loads(path.read_text()) for path in sorted(results.glob(f"{EACH}/verdicts.json"))]
-    assert lines[0].startswith(f"{len(found)} tables, {sum(len(data['verdicts']) for data in found)} verdicts")
-    for data, line in zip(found, lines[-len(found) :], strict=True):
-        assert f"[{data['experiment']}](results/{data['paper']}/{data['experiment']}/{data['scale']}/table.md)" in line
-        for outcome, count in Counter(verdict["outcome"] for verdict in data["verdicts"]).items():
-            assert f"{count} {outcome}" in line
+    found = list(all_verdicts(results))
+    standing = standings(catalogue(), found)
+    assert len({(one.paper, one.claim) for one in standing}) == len(standing)
+    text = papers_block(standing)
+    for paper in {one.paper for one in standing}:
+        own = [one for one in standing if one.paper == paper and one.trained]
+        answered = sum(one.answered is not None for one in own)
+        assert not own or f"(docs/findings.md#{paper}) | {answered} of {len(own)} answered" in text
 
 
-def test_smoke_results_say_nothing(tmp_path: Path) -> None:
-    experiment = made_up_experiment(scale="smoke")
-    report(experiment, errors_falling(experiment.runs()), tmp_path)
-    assert blocks(tmp_path)["verdicts"] == "No results yet."
+def test_findings_say_each_answer_of_trained_claims(tmp_path: Path) -> None:
+    found = list(all_verdicts(write_made_up_results(tmp_path)))
+    page = findings_page(found, catalogue())
+    for data in found:
+        for answer in data.verdicts:
+            assert (answer.detail in page) == answer.trained
 
 
-def test_every_experiment_is_listed_once(tmp_path: Path) -> None:
-    text = blocks(tmp_path)["experiments"]
+def test_every_experiment_is_listed_once() -> None:
+    text = experiments_page(catalogue())
     assert {entry.name: text.count(f"[{entry.name}](") for entry in catalogue()} == {e.name: 1 for e in catalogue()}
 
 
@@ -59,7 +60,7 @@ def test_only_what_stands_between_markers_changes(tmp_path: Path) -> None:
     assert page.read_text() == PAGE
     assert write_readme(page, tmp_path / "none")
     assert page.read_text().startswith(
-        "# Title\n\n<!-- verdicts:begin -->\nNo results yet.\n<!-- verdicts:end -->\nProse.\n"
+        "# Title\n\n<!-- finding:begin -->\nNo results yet.\n<!-- finding:end -->\nProse.\n"
     )
     assert not write_readme(page, tmp_path / "none")
 
@@ -67,7 +68,7 @@ def test_only_what_stands_between_markers_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        PAGE.replace("<!-- verdicts:end -->", ""),
+        PAGE.replace("<!-- finding:end -->", ""),
         PAGE + PAGE,
         PAGE.replace("begin", "-").replace("end", "begin").replace("-", "end"),
     ],
@@ -75,7 +76,7 @@ def test_only_what_stands_between_markers_changes(tmp_path: Path) -> None:
 )
 def test_a_page_without_its_markers_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="needs the two lines"):
-        with_blocks(text, {"verdicts": "new"})
+        with_blocks(text, {"finding": "new"})
 
 
 def test_the_cost_is_that_of_laptop_scale_or_of_counting() -> None:

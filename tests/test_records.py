@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from replicate import files
 from replicate.errors import UserError
 from replicate.experiments.run_config import run_id
 from replicate.files import write_atomic
-from replicate.runs import records
 from replicate.runs.records import Measurement, Record, Timing, dump, parse
 from replicate.runs.store import CHECKPOINT, RunStore
 
@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     def no_space(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(records.os, "fsync", no_space)
+    monkeypatch.setattr(files.os, "fsync", no_space)
     with pytest.raises(OSError, match="No space"):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"

@@ -139,7 +139,7 @@ def data_settings(config: RunConfig) -> Settings:
     shape = data_shape(data)
     own = {key: value for key, value in data if key in OWN_DATA}
     held_out = data.validation or None
-    images = f"{shape.train_images:,} images of {DATA_SETS[data.name]}"
+    images = f"{shape.train_images:,} images of {DATA_SETS.get(data.name, data.name.replace('_', ' '))}"
     return {
         "images": images,
         "size": shape.size,

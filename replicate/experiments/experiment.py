@@ -67,7 +67,7 @@ class Experiment:
         return scale
 
     def _read_settings(self) -> Settings:
-        node = {key: self._config[key] for key in Settings.model_fields}
+        node = {key: self._config[key] for key in Settings.model_fields if key in self._config}
         return validated(Settings, self.name, OmegaConf.to_container(OmegaConf.create(node), resolve=True))
 
     @property

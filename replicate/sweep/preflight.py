@@ -33,7 +33,7 @@ def check_metrics(experiment: Experiment) -> None:
 
 def check_settings(experiment: Experiment) -> None:
     """Read each setting that is no part of a run, so that a wrong value is reported before the first run begins."""
-    _ = experiment.wandb, experiment.runs_dir, experiment.machine, executor_of(experiment.launcher)
+    _ = experiment.wandb, experiment.runs_dir, experiment.machine, experiment.budget, executor_of(experiment.launcher)
 
 
 def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
