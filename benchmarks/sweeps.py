@@ -19,7 +19,7 @@ from replicate.paths import OWN
 from replicate.runs.provenance import cpu_name
 from replicate.runs.records import Measurement, Record, Timing, dump
 from replicate.runs.store import RunStore
-from replicate.sweep import launch
+from replicate.sweep import executors, launch
 
 NAME, VARIANTS, EPOCHS, GOAL = "many_runs", 40, 30, 10
 WORDS = ("scale=smoke", "launcher=inline", "wandb=disabled")
@@ -87,7 +87,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def start(words: Sequence[str]) -> None:
     """A sweep up to the moment when its first run would begin."""
-    with patch.object(launch, "execute", side_effect=FirstRun), suppress(FirstRun):
+    with patch.object(executors, "execute", side_effect=FirstRun), suppress(FirstRun):
         launch.run_experiment(NAME, words)
 
 

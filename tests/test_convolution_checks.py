@@ -11,6 +11,7 @@ from replicate.experiments.run_config import RunConfig
 from replicate.papers import Paper, Table, load_paper
 from replicate.papers.schema import Claim
 from replicate.statements.checks import PARTS, checks_of, holds, run_check, run_part
+from replicate.studies.convolution import check
 from replicate.verdicts import COLUMNS, Outcome, judge_all
 
 RIGHT = {"right", "right as summed", "right as products", "not printed in the document"}
@@ -130,7 +131,7 @@ def test_a_check_without_cases_is_an_error_and_not_a_success() -> None:
 )
 def test_wrong_options_are_one_line(options: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        RunConfig(study="convolution", options=options)
+        check(RunConfig(study="convolution", options=options))
     assert "\n" not in str(caught.value)
 
 

@@ -12,6 +12,7 @@ from replicate.errors import UserError
 from replicate.report import judge
 from replicate.report.findings import gather
 from replicate.report.table import markdown_table, table_frame
+from replicate.report.verdict_file import VerdictFile
 from replicate.report.verdict_words import verdict_sentence
 from replicate.wandb_mirror import dashboard, session
 from replicate.wandb_mirror.dashboard import build_dashboard, dashboard_of, saved, specification
@@ -120,10 +121,17 @@ def test_it_is_saved_for_the_named_or_the_own_entity_and_a_dead_server_costs_a_l
     assert capsys.readouterr().err == "replicate: wandb is left out (no route)\n"
 
 
-def verdicts_file(experiment: str, paper: str, outcomes: list[str]) -> dict[str, Any]:
-    verdicts = [{"statement": f"claim {number}", "outcome": outcome} for number, outcome in enumerate(outcomes)]
+def verdicts_file(experiment: str, paper: str, outcomes: list[str]) -> VerdictFile:
+    numbers = {"effect": None, "low": None, "high": None, "unit": "", "n": 3, "seeds": 3, "p": None}
+    verdicts = [
+        {"answer": outcome, "outcome": outcome, "claim": f"c{number}", "statement": f"claim {number}", "trained": True}
+        | {"kind": "order", "detail": "", **numbers}
+        for number, outcome in enumerate(outcomes)
+    ]
     where = {"experiment": experiment, "scale": "laptop", "paper": paper, "table": "t", "locator": "Table 1"}
-    return {**where, "verdicts": verdicts}
+    runs = {"planned": 3, "finished": 3, "diverged": 0, "missing": 0}
+    content = {**where, "comparable": False, "runs": runs, "deviations": (), "verdicts": verdicts}
+    return VerdictFile.model_validate(content)
 
 
 def test_the_overview_tells_trained_claims_from_counts_and_shows_every_paper() -> None:

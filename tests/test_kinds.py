@@ -11,7 +11,7 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import catalogue
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.kinds import STUDIES
-from replicate.papers.claims import MEASURED
+from replicate.papers.measured import MEASURED
 from replicate.sweep.preflight import check_metrics
 
 IN_TABLES_ONLY = {"block_params", "params", "top1_error"}

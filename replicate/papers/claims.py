@@ -12,42 +12,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from replicate.papers.facts import Fact, Names, Param, as_tuple
 from replicate.papers.printed import Printed, is_number
 
-MEASURED = {
-    "block_params": "count",
-    "decay_fit": "",
-    "decay_slope": "decades per block",
-    "drawn_blocks": "count",
-    "effective_share": "percent",
-    "expected_blocks": "count",
-    "gradient_difference": "",
-    "kept_bytes": "bytes",
-    "kept_maps": "numbers per image",
-    "least_error": "percent",
-    "maps_by_weights": "numbers per image",
-    "mean_length": "blocks",
-    "median_response_std": "",
-    "parameters": "count",
-    "params": "count",
-    "path_count": "count",
-    "paths_left": "share",
-    "relative_step_time": "",
-    "rise_elsewhere": "percentage points",
-    "rise_most": "percentage points",
-    "rise_transition": "percentage points",
-    "steps_to_reach": "count",
-    "survivors_17": "share",
-    "survivors_27": "share",
-    "survivors_5": "share",
-    "tau": "",
-    "test_error": "percent",
-    "top1_error": "percent",
-    "train_error": "percent",
-    "train_error_first_epoch": "percent",
-    "train_loss": "nats",
-    "train_loss_first_epoch": "nats",
-}
-"""Measurements and their units that a claim may rest on although no column prints them: they are text or a curve."""
-
 
 class Cell(NamedTuple):
     """One row in one column; no column means the test's own."""

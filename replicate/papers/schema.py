@@ -5,8 +5,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from replicate.papers.assertions import Claim, Premise
-from replicate.papers.claims import MEASURED, ClaimTest, ExactTest, GrowthTest, TrendTest
+from replicate.papers.claims import ClaimTest, ExactTest, GrowthTest, TrendTest
 from replicate.papers.facts import Fact, Param, Reason, Value, repeated
+from replicate.papers.measured import MEASURED
 from replicate.papers.misprints import Convention, Erratum
 
 __all__ = ["Architecture", "Claim", "Convention", "Erratum", "Paper", "Premise", "Provenance", "Recipe", "Row", "Table"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replicate.papers.claims import MEASURED
+from replicate.papers.measured import MEASURED
 from replicate.papers.schema import Table
 from replicate.verdicts.frame import Values
 
