@@ -13,6 +13,7 @@ from replicate.errors import UserError
 from replicate.models import alexnet, bn_inception, googlenet, shufflenet_v1, stochastic_depth, vgg
 from replicate.models.densenet import DenseBlock
 from replicate.models.layers.blocks import Residual
+from replicate.models.layers.pooling import CentreWeightedPool, RootMeanSquarePool
 from replicate.models.shufflenet_v1 import ChannelShuffle
 from replicate.statements import algorithms
 from replicate.statements import bottlenecks as blocks
@@ -110,7 +111,16 @@ def tied(self: layers.TiledConv2d, images: Tensor) -> Tensor:
 
 ROW = bn_inception.ROWS["4"]["b"]
 
+
+def doubled(owner: Any) -> Breakage:
+    """The layer gives twice what it should."""
+    forward = owner.forward
+    return replaced(owner, "forward", lambda self, x: 2 * forward(self, x))
+
+
 BROKEN: list[tuple[str, str, Breakage]] = [
+    ("documents", "l2_norm_pool", doubled(RootMeanSquarePool)),
+    ("documents", "weighted_pool", doubled(CentreWeightedPool)),
     ("sums", "strided_conv_is_subsampled", conv2d_with(stride=1)),
     ("sums", "kernel_gradient", conv2d_with(padding=1)),
     ("sums", "input_gradient", conv2d_with(stride=1)),

@@ -77,12 +77,12 @@ def test_order_and_augmentation_follow_from_seed_and_epoch(folder: Path) -> None
 
 def test_each_epoch_draws_anew_for_each_image(folder: Path) -> None:
     images = make_loaders(folder).train.images
-    keys = [(0, 0), (1, 0), (0, 1)]
+    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
     draws = [images[key][0] for key in keys]
     assert torch.equal(images[keys[0]][0], draws[0])
     assert not torch.equal(draws[0], draws[1])
     images.samples[1] = images.samples[0]
-    assert not torch.equal(draws[0], images[0, 1][0])  # the same file in another place
+    assert not torch.equal(draws[0], images[0, 1, 0][0])  # the same file in another place
 
 
 def test_number_of_workers_changes_nothing(folder: Path) -> None:

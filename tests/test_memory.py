@@ -13,13 +13,13 @@ from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.models.densenet import DenseLayer
-from replicate.report import report
+from replicate.report import answered, findings_of
 from replicate.runs.records import Record
 from replicate.statements.measure import saved_for_backward
 from replicate.studies import memory
 from replicate.studies.memory import MeasuredModule
 from replicate.sweep.launch import run_experiment
-from replicate.verdicts import Verdict
+from replicate.verdicts import Verdict, judge_all
 from tests.reference import randomise
 
 CPU = torch.device("cpu")
@@ -75,7 +75,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Record], 
     words = ["scale=smoke", f"runs_dir={tmp_path_factory.mktemp('memory')}", "wandb=disabled"]
     sweep = run_experiment("densenet_memory", words, quiet=True)
     assert not sweep.failed
-    _, verdicts = report(sweep.experiment, sweep.records, None)
+    verdicts = answered(findings_of(sweep.experiment, sweep.records), judge_all)  # smoke runs are not judged otherwise
     return {record.variant: record for record in sweep.records}, {verdict.claim: verdict for verdict in verdicts}
 
 

@@ -83,14 +83,13 @@ def premise(**fields: Any) -> dict[str, Any]:
 
 WAITING = {  # claims with a test whose experiment is not written yet
     "alexnet": {"relu_faster"},
-    "conv_arithmetic": {"asymmetric_medium_maps"},
     "densenet": {"third_of_parameters", "bc_most_efficient", "imagenet_resnet50_cost", "least_weight_to_transition"},
     "inception": {"avg_pool_vs_fc"},
     "resnext": {"cifar_cardinality_beats_width"},
-    "senet": {"excitation_depth", "excitation_saturates"},
+    "senet": {"excitation_saturates"},
     "shufflenet": {"best_unit", "beats_mobilenet", "alexnet_accuracy"},
     "squeezenet": {"alexnet_accuracy"},
-    "stochastic_depth": {"deeper_gains_more", "larger_gradients", "more_fluctuation"},
+    "stochastic_depth": {"deeper_gains_more"},
 }
 
 

@@ -14,7 +14,7 @@ from replicate.wandb_mirror import backfill
 from replicate.wandb_mirror.backfill import mirror_results, owners_of
 from tests.wandb_server import WandbServer, outside
 
-NAME, CURVES = "path_lengths", "path_effective_training"
+NAME, CURVES = "path_lengths", "resnet_shortcuts"
 
 
 def committed(name: str) -> Path:

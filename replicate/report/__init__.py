@@ -23,6 +23,7 @@ __all__ = [
     "Findings",
     "Sample",
     "VariantFindings",
+    "answered",
     "available_records",
     "committed_records",
     "findings_of",
@@ -57,15 +58,15 @@ def judge(findings: Findings) -> list[Verdict]:
 
     Raises UserError for a claim that the paper lacks.
     """
-    return _asked(findings, judge_all) if findings.experiment.scale.judged else []
+    return answered(findings, judge_all) if findings.experiment.scale.judged else []
 
 
 def open_claims(findings: Findings) -> dict[str, frozenset[str]]:
     """Undecided claim -> the published rows of which it needs further seeds. Raises UserError as :func:`judge`."""
-    return _asked(findings, rows_needed)
+    return answered(findings, rows_needed)
 
 
-def _asked(findings: Findings, question: Callable[..., Answer]) -> Answer:
+def answered(findings: Findings, question: Callable[..., Answer]) -> Answer:
     """Put a question of `replicate.verdicts` about the experiment's claims to its measurements."""
     claims, settings = {claim.id: claim for claim in findings.paper.claims}, findings.experiment.settings
     for name in settings.claims:
