@@ -37,7 +37,7 @@ ODD = [
     "model.cardinality=fast", "model.depth=19", "model.base_width=0", "options.reach=3", "options.no_such=1",
     "data.name=imagenet", "recipe.batch_size=0", "recipe.trained=no_such_module", "trainer.accumulate=999",
 ]  # fmt: skip
-PAIRS = [("recipe.epochs=2", "recipe.iterations=100"), ("scale=smoke", "scale=laptop"), ("recipe.lr=1", "+recipe.lr=2")]
+PAIRS = [("recipe.epochs=2", "recipe.iterations=100")]
 COMMANDS = [
     ("run", "resnxt_cardinality"), ("show", "resnxt_cardinality"), ("plan", "resnxt_cardinality"), ("run", "../etc"),
     ("report", "resnxt_cardinality"), ("dashboard", "resnxt_cardinality"), ("run", ""), ("show", "a b"),
