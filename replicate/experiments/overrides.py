@@ -92,7 +92,7 @@ def check_key(key: str, value: str, word: str) -> None:
         raise UserError(f"'{word}': Hydra only composes; resources are settings of the launcher (launcher.partition=P)")
     if key == "data" and value not in data_files("data") and not value.startswith("{"):
         raise UserError(f"'{word}': here that is data.name={value}")
-    if key in SWEPT or key.split(".")[0] in FREE_BLOCKS or key.startswith("launcher."):
+    if key in SWEPT or key.split(".")[0] in FREE_BLOCKS or key.startswith(("launcher.", "metrics.")):
         return
     if key not in settings():
         raise unknown("setting", key, [*settings(), *SWEPT])
