@@ -25,7 +25,8 @@ def experiment_words(entry: Entry) -> list[str]:
 def own_words(words: Sequence[str]) -> list[str]:
     """The overrides without those that narrow the sweep; free blocks take new keys without a plus sign."""
     bare = [word.lstrip("+") for word in words if not is_sweep(word)]
-    return [f"++{word}" if word.startswith(tuple(f"{block}." for block in FREE_BLOCKS)) else word for word in bare]
+    free = tuple(f"{block}." for block in (*FREE_BLOCKS, "metrics"))
+    return [f"++{word}" if word.startswith(free) else word for word in bare]
 
 
 def is_sweep(word: str) -> bool:

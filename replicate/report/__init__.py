@@ -106,7 +106,8 @@ def findings_of(experiment: Experiment, records: Sequence[Record]) -> Findings:
     known = {record.id for record in records}
     planned = experiment.runs()
     further = [run for run in experiment.runs(seeds=range(MOST_SEEDS)) if run.id in known]
-    return gather(experiment, list({run.id: run for run in [*planned, *further]}.values()), records)
+    runs = {(run.variant, run.seed): run for run in [*planned, *further]}  # two variants may share one run
+    return gather(experiment, list(runs.values()), records)
 
 
 def folder_of(experiment: Experiment, results_dir: Path) -> Path:
