@@ -41,7 +41,7 @@ class Premise(Fact):
 class Examined(Fact):
     """What a source document prints for a claim and what was found: `verdict` in words, `right` where it differs.
 
-    how: the check that a program of replicate/convolution makes, where that decides the claim.
+    how: the check that a program of replicate/statements makes, where that decides the claim.
     """
 
     where: tuple[str, ...]
@@ -109,6 +109,6 @@ class Claim(Fact):
         """What would confirm it, in words: its tests one by one, or what is written where there is none."""
         if self.examined and self.examined.how:
             return self.examined.how
-        said = "; ".join(map(describe, self.test)) or self.check or ""
+        said = "; ".join(map(describe, self.test)) or self.check or f"as {', '.join(self.same_as)}"
         asked = " and ".join(premise.words for premise in self.premise)
         return f"{said}. Asked only where {asked}" if asked else said
