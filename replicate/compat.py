@@ -29,7 +29,7 @@ def __getattr__(name: str) -> Any:
 
 
 def writes_in_place(operation: Any) -> bool:
-    """Whether an operation of torch.ops changes an argument. Its schema is public in C++ only."""
+    """Whether an operation of torch.ops changes an argument. torch gives its schema no public name in Python."""
     return bool(operation._schema.is_mutable)
 
 
