@@ -1,4 +1,4 @@
-"""Counting: the counter agrees with torch's own, hides nothing behind its memory, and counts what a column asks for."""
+"""The counter agrees with torch's, also when it answers from memory, and counts the quantities of a column."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -127,7 +127,7 @@ def test_statistics_come_from_the_training_part_alone() -> None:
     assert torch.equal(splits.mean, other_test.mean)
     assert torch.equal(splits.std, other_test.std)
     assert splits.checksum != other_test.checksum
-    pixels = splits.train.images.double()  # 20 images: neither the validation part nor those left out
+    pixels = splits.train.images.double()  # 20 images: neither the validation images nor the unused ones
     torch.testing.assert_close(splits.mean.flatten().double(), pixels.mean((0, 2, 3)))
     torch.testing.assert_close(splits.std.flatten().double(), pixels.std((0, 2, 3), correction=0))
 

@@ -50,7 +50,7 @@ def test_mirror_flips_the_chosen_images_only() -> None:
 
 
 def test_offsets_and_flips_are_uniform_and_independent() -> None:
-    image = torch.arange(1, 26, dtype=torch.uint8).view(1, 1, 5, 5)  # each outcome leaves its own pattern
+    image = torch.arange(1, 26, dtype=torch.uint8).view(1, 1, 5, 5)  # each outcome has another pattern
     crops = shifted_crops(image.repeat(81, 1, 1, 1), 4, *torch.tensor(OFFSETS).T)
     outcomes = torch.cat([crops, crops.flip(3)]).view(162, 25)
     draw = torch.Generator().manual_seed(0)
@@ -77,7 +77,7 @@ def test_augmentations_keep_shape_and_leave_their_input_alone(name: str, kind: t
 
 
 def test_scale_jitter_cuts_every_window_of_every_side() -> None:
-    """Of 2 x 2 pixels at sides 2 and 4: each value stands for its place, so a crop tells its side and window."""
+    """Images of 2 x 2 pixels at sides 2 and 4: each value names its place, so a crop shows its side and window."""
     image = torch.tensor([[10, 20], [30, 40]], dtype=torch.uint8).view(1, 1, 2, 2)
     doubled = image.repeat_interleave(2, 2).repeat_interleave(2, 3)
     expected = [image[0, 0]] + [
@@ -156,7 +156,7 @@ def test_last_batch(drop_last: bool, sizes: list[int]) -> None:
 
 @pytest.mark.parametrize(("images", "batch_size"), [(50, 8), (48, 8), (43, 9), (17, 12), (100, 24)])
 @pytest.mark.parametrize("parts", [1, 2, 3, 4])
-def test_parts_are_those_of_tensor_split(images: int, batch_size: int, parts: int) -> None:
+def test_micro_batches_are_those_of_tensor_split(images: int, batch_size: int, parts: int) -> None:
     plan, order = training_plan(images, batch_size, Share(parts)), torch.arange(images)
     wanted = [part for batch in order.split(batch_size)[: plan.steps] for part in batch.tensor_split(parts)]
     assert [order[plan.micro_batch(index)].tolist() for index in range(len(plan))] == [part.tolist() for part in wanted]
@@ -171,9 +171,9 @@ def test_parts_are_those_of_tensor_split(images: int, batch_size: int, parts: in
     [
         (17, 8, 1, 2),  # the last image is alone
         (18, 8, 1, 3),
-        (19, 8, 2, 2),  # 3 images in 2 parts
+        (19, 8, 2, 2),  # 3 images in 2 micro-batches
         (20, 8, 2, 3),
-        (19, 4, 4, 4),  # one image a part is what full batches have, none is too few
+        (19, 4, 4, 4),  # micro-batches of full batches have one image; none is too few
         (20, 4, 4, 5),
         (3, 1, 1, 3),
     ],
@@ -187,7 +187,7 @@ def test_an_epoch_of_no_batch_is_refused() -> None:
         training_plan(7, 16, Share(4))
 
 
-def test_parts_show_the_images_of_the_whole_batch_in_its_order() -> None:
+def test_micro_batches_show_the_images_of_the_batch_in_its_order() -> None:
     whole, cut = make_loader(), make_loader(plan=training_plan(50, 8, Share(4)))
     assert len(cut) == 4 * 6  # the last batch has two images
     labels = [torch.cat([labels for _, labels in list(cut)[4 * step : 4 * step + 4]]) for step in range(6)]

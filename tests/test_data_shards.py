@@ -22,7 +22,7 @@ LAYOUTS = {
     "imagenet1k-train-0000.tar": {"train": "imagenet1k-train-{:04}.tar", "val": "imagenet1k-validation-{:02}.tar"},
     "train/0.tar": {"train": "train/{}.tar", "val": "val/{}.tar"},
 }
-"""What webdataset's own example, timm and CLIP benchmark call them."""
+"""Their names in webdataset's example, timm and CLIP benchmark."""
 
 
 @pytest.fixture(scope="module")

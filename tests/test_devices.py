@@ -49,7 +49,7 @@ STEPS = 4 * 31
 
 @pytest.fixture(autouse=True, scope="module")
 def own_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The networks of the tests as a user's own, for processes that are started afresh."""
+    """The networks of the tests as an extension folder's, for new processes."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "models").mkdir()
     (folder / "models" / "nets.py").write_text(OWN_NETWORKS)
@@ -59,7 +59,7 @@ def own_networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def noisy_run() -> Run:
-    """Batch statistics, dropout, augmentation; 31 steps an epoch in 4 parts, the last of 3, 3, 2 and 2 images."""
+    """Batch statistics, dropout, augmentation; 31 steps of 4 micro-batches an epoch, the last with 3, 3, 2, 2."""
     return quick_run(*NOISY, "recipe.epochs=4", "trainer.devices=2")
 
 
@@ -76,7 +76,7 @@ def test_two_devices_give_the_losses_of_one_without_batch_statistics(tmp_path: P
 
 
 def forget_odd_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let running statistics see even parts only, as the first of two devices does."""
+    """Let running statistics see even micro-batches only, as on the first of two devices."""
     end, kept = Classification.on_train_batch_end, {}
 
     def remembering(self: Classification, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -132,7 +132,7 @@ def children() -> list[int]:
 
 
 def steps_in(root: Path) -> int:
-    """Steps behind the checkpoint."""
+    """Steps after the checkpoint."""
     from replicate.training.checkpoint import SealedCheckpointIO
 
     return int(SealedCheckpointIO().load_checkpoint(root / noisy_run().id / CHECKPOINT)["global_step"])
@@ -171,7 +171,7 @@ def test_a_killed_run_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_an_error_on_a_device_is_told_in_one_line(tmp_path: Path, own_networks: Path) -> None:
-    """The device's own process does not know the network."""
+    """The device's process does not know the network."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("REPLICATE_PATH")
         with pytest.raises(RuntimeError, match=r"^device [01] of 2 failed: .*UserError: unknown model 'noisynet'"):
@@ -191,7 +191,7 @@ def test_processes_that_end_between_two_looks_are_not_waited_for(monkeypatch: py
 
 
 def test_devices_share_the_parts_of_a_batch() -> None:
-    """Device r of 2 has every second part beginning with r, whichever way a batch is cut."""
+    """Device r of 2 has every second micro-batch from r on, however a batch is cut."""
     whole = Plan(50, 8, Share(4))
     shares = [Plan(50, 8, Share(4, 2, rank)) for rank in range(2)]
     assert [len(share) for share in shares] == [len(whole) // 2] * 2

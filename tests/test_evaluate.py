@@ -264,7 +264,7 @@ def pretrained_record(folder: Path, *more: str) -> Record:
 
 @torch.no_grad()
 def test_our_protocol_gives_the_reference_librarys_logits(folder: Path) -> None:
-    """torchvision's own preset and network on the same files: the same scores, so the same errors."""
+    """torchvision's preset and network on the same files: the same scores, so the same errors."""
     reference = torchvision.models.resnet18()
     reference.load_state_dict(torch.load(folder / "random.pth", weights_only=True))
     ours = create_model("resnet18").eval()
@@ -280,7 +280,7 @@ def test_our_protocol_gives_the_reference_librarys_logits(folder: Path) -> None:
 
 
 def test_the_views_of_a_network_that_timm_released_are_timms(folder: Path) -> None:
-    """timm's own preparation of Inception-ResNet-v2: bicubic, a crop of 0.8975 of the side, values from -1 to 1."""
+    """timm's preparation of Inception-ResNet-v2: bicubic, a crop of 0.8975 of the side, values from -1 to 1."""
     told = resolve_data_config(model=timm.create_model("inception_resnet_v2", num_classes=1))  # type: ignore[no-untyped-call]
     theirs = create_transform(**told, is_training=False)
     files = sorted((folder / "val").glob("*/*"))[:4]
@@ -289,7 +289,7 @@ def test_the_views_of_a_network_that_timm_released_are_timms(folder: Path) -> No
     run = config.run("Inception-ResNet-v2", 0).config
     batch = next(stream.make_feed(run.data, run.options, CLASSES, workers=0).batches(0))
     [[[(_, seen)]]] = batch.slots
-    torch.testing.assert_close(seen.flatten(0, 1), expected, atol=0.02, rtol=0)  # of 2: the crop's edge rounds apart
+    torch.testing.assert_close(seen.flatten(0, 1), expected, atol=0.02, rtol=0)  # the crop's edge rounds differently
 
 
 @torch.no_grad()

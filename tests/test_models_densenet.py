@@ -167,7 +167,7 @@ def kept_maps(channels: int) -> int:
 
 
 def test_memory_grows_quadratically_or_linearly() -> None:
-    """Layer l stores maps of all its l k channels, or of its own k: Pleiss et al. 2017, sections 2 and 3."""
+    """Layer l stores maps of all its l k channels, or of the k new ones: Pleiss et al. 2017, sections 2 and 3."""
     depths = (28, 52, 76)  # 8, 16 and 24 layers in the block
     naive, efficient = ([kept_bytes(depth, choice) for depth in depths] for choice in (False, True))
     naive_steps, efficient_steps = ([after - before for before, after in pairwise(kept)] for kept in (naive, efficient))

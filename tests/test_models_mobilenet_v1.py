@@ -59,7 +59,7 @@ def test_a_separable_layer_costs_a_ninth_and_an_nth_of_a_full_one() -> None:
     maps = [(112, 32, 64), (56, 64, 128), (56, 128, 128), (28, 128, 256), (28, 256, 256), (14, 256, 512)]
     maps += [(14, 512, 512)] * 5 + [(7, 512, 1024), (7, 1024, 1024)]
     assert full - stem_and_fc == sum(side**2 * 9 * m * n for side, m, n in maps)
-    # Table 1's stride stands in the depthwise layer, so that its own cost already falls at the smaller map.
+    # Table 1's stride is in the depthwise layer, whose cost is therefore that of the smaller map.
     assert separable - stem_and_fc == sum(side**2 * (9 * m + m * n) for side, m, n in maps)
 
 

@@ -56,7 +56,7 @@ def test_timm_weights_load(name: str) -> None:
 
 
 def make(name: str, **options: Any) -> Any:
-    """A small network in eval mode whose normalisation has statistics of its own."""
+    """A small network in eval mode whose normalisation does not have the initial statistics."""
     torch.manual_seed(0)
     network = create_model(name, in_channels=1, num_classes=3, **options).eval()
     randomise(network)

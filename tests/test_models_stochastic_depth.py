@@ -50,7 +50,7 @@ def test_uniform_survival() -> None:
 
 
 def make(name: str = "stochastic_depth_cifar", **options: Any) -> Any:
-    """A small network whose normalisation has statistics of its own."""
+    """A small network whose normalisation does not have the initial statistics."""
     torch.manual_seed(0)
     network = create_model(name, **{"depth": 14, "in_channels": 1, "num_classes": 3, **options})
     randomise(network)

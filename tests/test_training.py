@@ -127,7 +127,7 @@ def test_no_checkpoint_falls_between_the_parts_of_a_step(tmp_path: Path, monkeyp
 
 
 def smooth_run(*words: str) -> Run:
-    """A training in which an image's part in a step does not depend on the others beside it.
+    """A training in which an image's share of a step does not depend on the other images.
 
     170 images leave a last batch of 10, which 4 does not divide; clipping looks at the whole step's gradient.
     """
