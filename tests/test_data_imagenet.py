@@ -77,10 +77,11 @@ def test_order_and_augmentation_follow_from_seed_and_epoch(folder: Path) -> None
 
 def test_each_epoch_draws_anew_for_each_image(folder: Path) -> None:
     images = make_loaders(folder).train.images
-    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0)]
+    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
     draws = [images[key][0] for key in keys]
     assert torch.equal(images[keys[0]][0], draws[0])
     assert not torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[3])  # shown again in the same epoch
     images.samples[1] = images.samples[0]
     assert not torch.equal(draws[0], images[0, 1, 0][0])  # the same file in another place
 
@@ -160,7 +161,7 @@ def test_lighting_moves_all_pixels_along_the_principal_components() -> None:
     assert torch.allclose(shifts, shifts[:, :, :1, :1].expand_as(shifts), atol=1e-6)
     along = shifts[:, :, 0, 0] @ torch.tensor(PCA_VECTORS)
     torch.testing.assert_close(along.std(0), 0.1 * torch.tensor(PCA_SCALES), rtol=0.05, atol=0)
-    torch.testing.assert_close(torch.corrcoef(along.T), torch.eye(3), rtol=0, atol=0.06)  # drawn separately
+    torch.testing.assert_close(torch.corrcoef(along.T), torch.eye(3), rtol=0, atol=0.06)  # each draws its own multiple
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_torchvisions_decoder_differs_by_the_rounding_of_the_resize(folder: Path
 
 
 def test_a_run_tells_and_records_its_images_per_second(folder: Path, workdir: Path) -> None:
-    """21 batches: the speed is reported every 20."""
+    """21 batches: the speed is told for every 20."""
     data = {"name": "imagenet", "root": folder, "size": 32, "augmentation": "scale_aspect", "decoder": "torchvision"}
     words = [f"data.{key}={value}" for key, value in {**data, "train_images": "null", "test_images": "null"}.items()]
     words += ["recipe.batch_size=2", "recipe.epochs=3", "scale=smoke", "launcher=inline", "variant=A"]

@@ -73,11 +73,18 @@ def record_of(run: Run, root: Path) -> Record:
     return measure(job_of(experiment, run), store)
 
 
-@pytest.mark.parametrize(("killed_after", "parts"), [(1, 1), (3, 1), (5, 1), (7, 1), (9, 1), (2, 2), (5, 4)])
+@pytest.mark.parametrize(
+    ("killed_after", "parts", "words"),
+    [
+        *((killed_after, 1, ()) for killed_after in (1, 3, 5, 7, 9)),
+        *((2, 2, ()), (5, 4, ())),
+        *((3, 2, ("recipe.ema=0.9",)), (9, 1, ("recipe.ema=0.9", "data.sampling=balanced"))),
+    ],
+)
 def test_a_resumed_run_equals_an_unbroken_one_bitwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int, parts: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_after: int, parts: int, words: tuple[str, ...]
 ) -> None:
-    run = quick_run(f"trainer.accumulate={parts}")
+    run = quick_run(f"trainer.accumulate={parts}", *words)
     unbroken = record_of(run, tmp_path / "unbroken")
     saves = 0
     save = checkpoint.Checkpoint.__call__

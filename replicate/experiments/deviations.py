@@ -170,6 +170,7 @@ def told_data(key: str, value: Any) -> str:
         "test_crops": f"{value} crops at test time",
         "validation": f"{value:,} more held out" if key == "validation" else "",
         "normalisation": f"normalised by {str(value).replace('_', ' ')}",
+        "sampling": f"classes {value}",
     }
     return words.get(key) or plain(key, value)
 
@@ -227,6 +228,9 @@ def told_recipe(key: str, value: Any) -> str:
         "lr": f"rate {value}",
         "batch_size": f"batches of {value}",
         "nesterov": "Nesterov momentum" if value else "plain momentum",
+        "ema": f"averaged weights (decay {value})",
+        "bias_rate": f"biases at {value} times the rate",
+        "bn_momentum": f"running statistics with {value} of a batch",
     }
     return words.get(key) or plain(key, value)
 
