@@ -1,18 +1,53 @@
 """Every recipe at paper scale is its paper's, field by field, and says where the paper leaves a field open."""
 
-import pytest
+from functools import cache
 
+import pytest
+import torch
+
+from replicate.data.names import IMAGENET
 from replicate.data.shapes import data_shape
 from replicate.experiments.experiment import load_experiment
-from replicate.experiments.recipe import Recipe
+from replicate.experiments.recipe import Recipe, recipe_names, resolve_recipe
 from replicate.experiments.run_config import Run
+from replicate.models import create_model
+from replicate.models.counting import NORMALISATION
 from replicate.papers import load_paper
 from replicate.papers.schema import Recipe as Stated
+from replicate.training.network import network_options
 from tests.test_paper_scale import label, paper_runs
 
 NUMBERS = ("momentum", "nesterov", "dampening", "rmsprop_decay", "weight_decay", "lr", "batch_size")
 DECIDED = ("weight_decay", "lr", "batch_size")
 """What a training cannot do without: a paper that does not print it leaves the decision to us."""
+
+INCEPTION = {"ema": 0.9999, "bn_momentum": 0.0003, "decay": "weights", "batch_size": 32, "lr": 0.045, "clip_norm": 2.0}
+RMSPROP = {"optimizer": "rmsprop", "rmsprop_decay": 0.9, "momentum": 0.9, "eps": 1.0}
+BIASES = {"decay": "weights", "bias_rate": 2.0}
+RELEASED: dict[str, dict[str, object]] = {
+    # tensorflow/models, inception_train.py and inception_model.py: constants of the optimiser, the average, the layers
+    "szegedy2015_imagenet": {**INCEPTION, **RMSPROP},
+    "szegedy2015_imagenet_sgd": {**INCEPTION, "optimizer": "sgd", "momentum": 0.9},
+    "szegedy2016_imagenet": {**INCEPTION, **RMSPROP},
+    "szegedy2014_imagenet": {"ema": 0.9999, "batch_size": 32},
+    "ioffe2015_imagenet": {"ema": 0.9999, "batch_size": 32},
+    "chollet2017_imagenet": {"ema": 0.9999, "bn_momentum": 0.01},
+    "chollet2017_imagenet_v3": {"ema": 0.9999, "bn_momentum": 0.01},
+    # slim/nets/mobilenet_v1_train.py (batch, fall of the rate), its arg_scope (running statistics)
+    "howard2017_imagenet": {**RMSPROP, "batch_size": 64, "bn_momentum": 0.0003, "decay": "not_depthwise"},
+    # slim/nets/mobilenet/README.md, training_scope of mobilenet.py
+    "sandler2018_imagenet": {**RMSPROP, "ema": 0.9999, "label_smoothing": 0.1, "bn_momentum": 0.003},
+    # layer parameters of cuda-convnet: epsB = 2 epsW, wc on weights
+    "krizhevsky2012_imagenet": BIASES,
+    "krizhevsky2012_imagenet_no_decay": BIASES,
+    # Caffe's msra filler counts inputs
+    "he2015_imagenet": {"init": "he_normal"},
+    "he2016_imagenet": {"init": "he_normal"},
+}
+"""What the authors' released settings fix where the paper is silent, or where ours follow them against its text."""
+EVERY = {"sandler2018_imagenet": (2.5, 0.98), "howard2017_imagenet": (2.5, 0.94), "szegedy2015_imagenet": (2, 0.94)}
+"""Epochs between falls of the rate, and the factor."""
+WORKERS_BATCH = 96  # the largest batch of one of several asynchronous workers: Sandler et al. 2018
 
 
 def recipes_of(case: tuple[str, Run]) -> tuple[Stated, Recipe]:
@@ -41,9 +76,15 @@ def per_epoch(case: tuple[str, Run]) -> int:
     return -(-data_shape(config.data).train_images // config.recipe.batch_size)
 
 
+@cache
+def deviations(experiment: str) -> tuple[str, ...]:
+    """The deviations at paper scale."""
+    return tuple(load_experiment(experiment, ["scale=paper"]).deviations)
+
+
 def declared(case: tuple[str, Run], what: str) -> bool:
     """Whether a deviation at paper scale names what the paper did."""
-    return any(what in line for line in load_experiment(case[1].experiment, ["scale=paper"]).deviations)
+    return any(what in line for line in deviations(case[1].experiment))
 
 
 @pytest.mark.parametrize("case", paper_runs(), ids=label)
@@ -63,4 +104,61 @@ def test_what_the_paper_leaves_open_is_a_declared_deviation(case: tuple[str, Run
     stated, _ = recipes_of(case)
     open_fields = [field for field in DECIDED if not isinstance(getattr(stated, field), (int, float))]
     if open_fields or steps(stated, 1) is None:
-        assert load_experiment(case[1].experiment, ["scale=paper"]).deviations
+        assert deviations(case[1].experiment)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_released_settings_are_followed(name: str) -> None:
+    ours = resolve_recipe(name, {}).model_dump()
+    assert {field: ours[field] for field in RELEASED[name]} == RELEASED[name]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_rate_falls_as_in_the_released_settings(name: str) -> None:
+    schedule = resolve_recipe(name, {}).schedule
+    assert (schedule.kind, schedule.unit, (schedule.every, schedule.gamma)) == ("exponential", "epochs", EVERY[name])
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_rmsprop_has_momentum(name: str) -> None:
+    """With an epsilon of 1, steps without momentum would be a tenth of the papers'."""
+    ours = resolve_recipe(name, {})
+    assert ours.optimizer != "rmsprop" or ours.momentum == 0.9
+
+
+def lines_of(case: tuple[str, Run]) -> str:
+    """The deviations at paper scale, with those of the experiments that they refer to."""
+    lines = deviations(case[1].experiment)
+    named = {word.strip(",") for line in lines if "deviations that" in line for word in line.split()}
+    others = [name for name in named if name in {run.experiment for _, run in paper_runs()}]
+    return " ".join([*lines, *(line for name in others for line in deviations(name))])
+
+
+def one_of_each() -> list[tuple[str, Run]]:
+    """One case for each experiment, recipe and augmentation."""
+    return list(
+        {(run.experiment, str(run.config.recipe), str(run.config.data)): (p, run) for p, run in paper_runs()}.values()
+    )
+
+
+def normalises(run: Run) -> bool:
+    """Whether the network has batch normalisation; built without weights."""
+    assert run.config.data is not None
+    name, options = network_options(run.config.model, run.config.data)
+    with torch.device("meta"):
+        return any(isinstance(layer, NORMALISATION) for layer in create_model(name, **options).modules())
+
+
+@pytest.mark.parametrize("case", one_of_each(), ids=label)
+def test_what_torch_does_differently_is_declared(case: tuple[str, Run]) -> None:
+    data, recipe = case[1].config.data, case[1].config.recipe
+    assert data is not None
+    assert recipe is not None
+    lines = lines_of(case)
+    assert data.augmentation != "pad4_crop_flip", "the papers' programs normalise, then pad"
+    if recipe.optimizer == "rmsprop":
+        assert "epsilon under the root" in lines
+    if "colour" in data.augmentation and data.augmentation.startswith("scale_aspect"):
+        assert "fb.resnet.torch draws the ratio uniformly" in lines
+    if data.name == IMAGENET and recipe.batch_size > WORKERS_BATCH and normalises(case[1]):
+        assert "batch normalisation is over all" in lines, "several GPUs had statistics of their own"
