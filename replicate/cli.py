@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from replicate.errors import UserError
+from replicate.wandb_mirror import commands
 
 app = typer.Typer(
     name="replicate",
@@ -167,48 +168,9 @@ def verdicts(as_json: AsJson = False) -> None:
     print(json.dumps(rows, indent=2) if as_json else as_text(rows))
 
 
-@app.command()
-def dashboard(
-    name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None,
-    overrides: Overrides = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the specification; ask no server.")] = False,
-    entity: Annotated[str, typer.Option(help="The wandb user or team that will own it.")] = "",
-) -> None:
-    """Build a wandb report of an experiment, or one of all papers: tables, verdicts, curves, published values."""
-    from replicate.wandb_mirror.dashboard import dashboard_of
-    from replicate.wandb_mirror.overview_board import overview_of
-
-    if name is None:
-        made = overview_of(RESULTS, entity, dry_run)
-    else:
-        made = dashboard_of(name, overrides or [], RESULTS, entity, dry_run)
-    print(made, end="")
-    if not made:
-        raise typer.Exit(1)
-
-
-@app.command("sync")
-def sync_offline(runs_dir: Annotated[str, typer.Argument(help="The folder of runs.")] = "runs") -> None:
-    """Upload to wandb what was mirrored offline or did not reach its server, each run once."""
-    from replicate.wandb_mirror.upload import offline_files, sync
-
-    folder = Path(runs_dir.removeprefix("runs_dir="))
-    waiting = len(offline_files(folder))
-    done = sync(folder)
-    say(f"{done} of {waiting} waiting runs uploaded")
-    if done < waiting:
-        raise typer.Exit(1)
-
-
-@app.command()
-def mirror(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
-    """Send the records in results/ to wandb, of one experiment or of all; what is there already is not sent again."""
-    from replicate.wandb_mirror.backfill import mirror_results
-
-    sent = mirror_results(RESULTS, name, overrides or [])
-    say(f"{sent.now} runs written to wandb, {sent.before} were before")
-    if sent.failed:
-        raise typer.Exit(1)
+app.command()(commands.dashboard)
+app.command()(commands.sync)
+app.command()(commands.mirror)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from replicate.wandb_mirror import session, tracking, upload
 from replicate.wandb_mirror import summary as mirror
 from replicate.wandb_mirror.session import SYNCED
 from replicate.wandb_mirror.summary import means, mirror_summary, verdict_frame
-from replicate.wandb_mirror.upload import offline_files, sync
+from replicate.wandb_mirror.upload import offline_files, upload_waiting
 from tests.made_up import errors_falling, made_up_experiment
 from tests.test_records import make_record
 from tests.wandb_files import configuration, history, opened, summary
@@ -119,7 +119,7 @@ def test_each_offline_run_is_uploaded_once(written: Path, tmp_path: Path) -> Non
             path.with_name(path.name + SYNCED).touch()
 
     assert len(offline_files(tmp_path)) == 2
-    assert (sync(tmp_path, upload), sync(tmp_path, upload)) == (2, 0)
+    assert (upload_waiting(tmp_path, upload), upload_waiting(tmp_path, upload)) == (2, 0)
     assert len(sent) == len(set(sent)) == 2
 
 
@@ -129,7 +129,7 @@ def test_a_failing_upload_costs_a_line_and_keeps_the_files(written: Path, capsys
     def refuse(files: Sequence[Path]) -> None:
         raise OSError("wrong key")
 
-    assert sync(written, refuse) == 0
+    assert upload_waiting(written, refuse) == 0
     assert capsys.readouterr().err == "replicate: wandb is left out (wrong key)\n"
     assert {path: path.read_bytes() for path in written.rglob("*") if path.is_file()} == before
 
@@ -139,7 +139,7 @@ def test_without_login_nothing_is_sent(
 ) -> None:
     monkeypatch.setattr(session, "has_login", lambda: False)
     monkeypatch.setattr(upload, "wandb_sync", lambda files: pytest.fail("sent"))
-    assert sync(written) == 0
+    assert upload_waiting(written) == 0
     assert capsys.readouterr().err == "replicate: wandb is left out (there is no login: `wandb login` makes one)\n"
 
 

@@ -18,8 +18,9 @@ from replicate.wandb_mirror.summary import means, mirror_summary
 from replicate.wandb_mirror.tracking import make_tracker
 from replicate.wandb_mirror.upload import offline_files
 from tests.made_up import errors_falling, made_up_experiment, record_of
+from tests.wandb_answers import ArrivedRun
 from tests.wandb_runs import CHECKSUM, EPOCHS, the_run, trained_record
-from tests.wandb_server import KEY, ArrivedRun, WandbServer, outside
+from tests.wandb_server import KEY, WandbServer, outside
 
 
 def lesion_record(run: Run) -> Record:

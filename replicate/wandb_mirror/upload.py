@@ -45,7 +45,7 @@ def in_progress(store: RunStore, run: str) -> bool:
         return not mine
 
 
-def sync(runs_dir: Path, upload: Upload | None = None) -> int:
+def upload_waiting(runs_dir: Path, upload: Upload | None = None) -> int:
     """Upload every run that is waiting once; how many were uploaded now."""
     files = offline_files(runs_dir)
 
