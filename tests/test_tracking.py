@@ -141,6 +141,16 @@ def test_a_hanging_wandb_costs_a_line_and_a_moment(
     assert "(no answer in 0." in line
 
 
+def test_a_run_that_fails_shows_as_failed(tmp_path: Path, fake: Any) -> None:
+    track(tmp_path)
+    assert fake.init.return_value.finish.call_args.kwargs == {"exit_code": 0}
+    experiment = load_experiment("resnext_cardinality", ["scale=laptop"])
+    run = experiment.run("32x4d", 2)
+    with pytest.raises(SystemExit), make_tracker(mirror_of(experiment), run, tmp_path / run.id):
+        raise SystemExit(143)
+    assert fake.init.return_value.finish.call_args.kwargs == {"exit_code": 1}
+
+
 def test_absent_wandb_costs_a_line(tmp_path: Path, fake: Any, capsys: pytest.CaptureFixture[str]) -> None:
     sys.modules["wandb"] = None  # type: ignore[assignment]
     assert type(track(tmp_path)) is Tracker

@@ -137,7 +137,7 @@ def wandb_that(where: str, act: Callable[[], None], fuse: Path) -> Hook:
         run = MagicMock(offline=True)
         run.log.side_effect = lambda values: at("log")
         run.summary.update.side_effect = lambda values: at("summary")
-        run.finish.side_effect = lambda: at("finish")
+        run.finish.side_effect = lambda **_: at("finish")
 
         def init(**given: Any) -> MagicMock:
             at("init")

@@ -151,8 +151,8 @@ class OpenRun:
     lost: list[bool]
     upload_seconds: float
 
-    def close(self) -> None:
-        """Close it. What did not reach the server is told in one line and stays for `replicate sync`.
+    def close(self, code: int = 0) -> None:
+        """Close it, as failed if `code` is not 0. What did not reach the server is a line and stays for `replicate sync`.
 
         A run whose server is gone is left open: wandb closes its file when the process ends. Closed twice, it could
         not be uploaded.
@@ -160,7 +160,7 @@ class OpenRun:
         try:
             if not self.run.offline:
                 check_server()
-            within(self.upload_seconds + 2, self.run.finish)
+            within(self.upload_seconds + 2, lambda: self.run.finish(exit_code=code))
             if self.lost:
                 raise ConnectionError("the server stopped taking data")
             if not self.run.offline:

@@ -36,7 +36,7 @@ class WandbTracker(Tracker):
 
     def __init__(self, opened: OpenRun, mirror: Mirror, folder: Path, lines: Mapping[str, float]) -> None:
         self.opened, self.mirror, self.folder, self.lines = opened, mirror, folder, dict(lines)
-        self.failed = False
+        self.failed, self.code = False, 0
 
     def _try(self, action: Callable[[Any], object], wait: Callable[[Callable[[], object]], object] = patiently) -> None:
         if self.failed:
@@ -61,7 +61,7 @@ class WandbTracker(Tracker):
 
     def close(self) -> None:
         if not self.failed:
-            self.opened.close()
+            self.opened.close(self.code)
 
 
 def start(mirror: Mirror, run: Run, folder: Path) -> WandbTracker:
@@ -86,5 +86,9 @@ def make_tracker(mirror: Mirror, run: Run, folder: Path) -> Iterator[Tracker]:
             warn(error)
     try:
         yield tracker
+    except BaseException:
+        if isinstance(tracker, WandbTracker):
+            tracker.code = 1  # as which wandb shows it until it is resumed
+        raise
     finally:
         tracker.close()
