@@ -152,7 +152,7 @@ class OpenRun:
     upload_seconds: float
 
     def close(self, code: int = 0) -> None:
-        """Close it, as failed if `code` is not 0. What did not reach the server is a line and stays for `replicate sync`.
+        """Close it, as failed unless `code` is 0. What did not arrive costs a line and waits for `replicate sync`.
 
         A run whose server is gone is left open: wandb closes its file when the process ends. Closed twice, it could
         not be uploaded.
