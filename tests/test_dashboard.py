@@ -109,7 +109,7 @@ def test_it_is_saved_for_the_named_or_the_own_entity_and_a_dead_server_costs_a_l
         kept.append(report.entity)
         report.id = "abc"
 
-    monkeypatch.setattr(dashboard, "check_server", lambda: None)
+    monkeypatch.setattr(dashboard, "check_server", lambda patience: None)
     monkeypatch.setattr(dashboard, "own_entity", lambda: "me")
     monkeypatch.setattr(session, "told", set())
     monkeypatch.setattr(wr.Report, "save", keep)

@@ -19,7 +19,7 @@ from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
 from replicate.wandb_mirror.intervals import curve_name
 from replicate.wandb_mirror.mirrored import PUBLISHED, SUMMARY, axis, mirror_of
-from replicate.wandb_mirror.session import PROJECT, attempt, check_server, settings_of
+from replicate.wandb_mirror.session import PATIENCE, PROJECT, attempt, check_server, settings_of
 from replicate.wandb_mirror.summary import summary_id
 
 CURVES = ("train_loss", "train_error")  # what every training logs, where there is no record to ask
@@ -45,7 +45,7 @@ def saved(build: Callable[[str, str], wr.Report], entity: str) -> str:
     addresses: list[str] = []
 
     def save() -> None:
-        check_server()
+        check_server(PATIENCE)
         settings = settings_of()
         made = build(entity or settings.entity or own_entity(), settings.project or PROJECT)
         made.save()

@@ -110,8 +110,8 @@ def has_login() -> bool:
     return bool(wandb.login(prompt=False, verify=False))
 
 
-def check_server() -> None:
-    """Raises ConnectionError within seconds unless there is a login and a server that takes it."""
+def check_server(patience: float | None = None) -> None:
+    """Raises ConnectionError unless there is a login and a server that takes it, within `patience` seconds or PROBE."""
     import wandb
 
     server, now = str(settings_of().base_url), time.monotonic()  # silent before it looks for a login
@@ -119,10 +119,11 @@ def check_server() -> None:
         raise ConnectionError("there is no login: `wandb login` makes one")
     if now - dead.get(server, -RETRY) < RETRY:
         raise ConnectionError(f"no answer from {server}")
+    seconds: Any = PROBE if patience is None else patience  # whole ones by wandb's hint
     try:
-        within(PROBE + 1, lambda: wandb.Api(timeout=PROBE))  # type: ignore[arg-type]  # seconds; whole ones by its hint
+        within(seconds + 1, lambda: wandb.Api(timeout=seconds))
     except Exception as error:
-        if time.monotonic() - now < PROBE:
+        if time.monotonic() - now < seconds:
             raise ConnectionError(f"{server} refuses the login") from error
         dead[server] = now
         raise ConnectionError(f"no answer from {server}") from error

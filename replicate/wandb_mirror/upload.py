@@ -7,7 +7,7 @@ from pathlib import Path
 
 from replicate.errors import UserError
 from replicate.runs.store import RunStore
-from replicate.wandb_mirror.session import SYNCED, attempt, check_server
+from replicate.wandb_mirror.session import PATIENCE, SYNCED, attempt, check_server
 
 SYNC_SECONDS = 3600
 
@@ -51,7 +51,7 @@ def upload_waiting(runs_dir: Path, upload: Upload | None = None) -> int:
 
     def send() -> None:
         if upload is None:
-            check_server()
+            check_server(PATIENCE)
         (upload or wandb_sync)(files)
 
     if files:
