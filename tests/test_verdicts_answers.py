@@ -220,7 +220,7 @@ def test_the_smallest_effect_comes_from_the_prior_and_not_from_the_runs() -> Non
     found = [verdict(values, order("a", "b")).smallest for values in (quiet, wild)]
     assert found[0] == pytest.approx(found[1])
     known = Prior.load().kinds["test_error"]
-    expected = 4.08 * np.sqrt(np.mean(known.variance(np.array([22.0, 22.5])))) / 22.5
+    expected = 3.85 * np.sqrt(np.mean(known.variance(np.array([22.0, 22.5])))) / 22.5
     assert found[0] == pytest.approx(expected)
     assert verdict({"a": LOW, "b": HIGH}, {**order("a", "b"), "metric": "size"}).smallest is None
 

@@ -11,7 +11,7 @@ from scipy import optimize, special, stats
 
 from replicate.verdicts import Outcome, Prior, fit_prior, judge
 from replicate.verdicts.declared import declared_prior
-from replicate.verdicts.moderated import Borrowed, estimate, moderate
+from replicate.verdicts.moderated import Borrowed, estimate, moderate, scale
 from replicate.verdicts.prior import FREEDOM, Spread, fit_spread, inverse_trigamma, moments
 from tests.runs_by_hand import ROWS, claim, frame, order, verdict, welch
 
@@ -84,10 +84,26 @@ def test_beyond_its_range_the_prior_is_not_extrapolated() -> None:
 def test_a_row_borrows_the_less_the_more_unusual_it_is_and_never_lowers_its_variance() -> None:
     own = np.array([0.0, 0.5, 1.0, 4.0, 25.0])
     variances, freedom = moderate(own, 3, Borrowed(np.ones(5), np.full(5, 4.0)))
-    expected = 4.0 * stats.f.sf(own, 2, 4)
+    usual = np.minimum(own, stats.f.isf(0.1, 2, 4))
+    scaled = (8 + 2 * usual.sum()) / (8 + 2 * 5)
+    expected = 4.0 * stats.f.sf(own / scaled, 2, 4)
     assert freedom == pytest.approx(2 + expected)
-    assert variances == pytest.approx(np.maximum((expected * 1 + 2 * own) / (2 + expected), own))
-    assert variances[0] == pytest.approx(4 / 6)
+    assert variances == pytest.approx(np.maximum((expected * scaled + 2 * own) / (2 + expected), own))
+    assert (np.diff(expected) < 0).all()
+
+
+@pytest.mark.parametrize(("spread", "low", "high"), [(0.2, 0.67, 0.69), (1.0, 0.9, 1.0), (3.0, 1.7, 1.9)])
+def test_rows_that_all_scatter_alike_move_the_priors_scale(spread: float, low: float, high: float) -> None:
+    """Two rows of three runs against a prior of 1: (8 + 2 x 2 x spread^2) / 12, the unusual ones cut off."""
+    runs = spread * np.random.default_rng(0).standard_normal((3000, 2, 3))
+    moved = scale(np.var(runs, axis=-1, ddof=1), 2.0, np.full(2, 4.0))
+    assert low < float(np.mean(moved)) < high
+
+
+def test_rows_without_a_prior_do_not_move_the_scale() -> None:
+    own = np.array([1.0, 400.0])
+    alone, _ = moderate(own, 3, Borrowed(np.array([1.0, np.nan]), np.array([4.0, 0.0])))
+    assert alone == pytest.approx(own)
 
 
 def test_without_anything_to_borrow_it_is_welch() -> None:
