@@ -11,9 +11,10 @@ from scipy import stats
 
 from replicate.errors import UserError
 from replicate.papers import load_paper
-from replicate.records import RunStore
-from replicate.report import available_records, committed_records, gather, judge, report
+from replicate.report import available_records, committed_records, judge, report
+from replicate.report.findings import gather
 from replicate.report.wording import DASH, published_cell
+from replicate.runs.store import RunStore
 from tests.made_up import LADDER, errors_falling, made_up_experiment, record_of
 
 
@@ -205,7 +206,7 @@ def test_own_runs_go_before_committed_ones(tmp_path: Path) -> None:
     assert available_records(experiment, store, results) == []
     report(experiment, errors_falling(experiment.runs()), results)
     assert len(available_records(experiment, store, results)) == 9
-    assert len(committed_records(results, "made_up", "smoke")) == 0
+    assert len(committed_records(results, "resnext", "made_up", "paper")) == 0
     [own, *_] = errors_falling(experiment.runs(), spread=0.1)
     store.folder(own.id).mkdir(parents=True)
     store.write(own)
@@ -230,5 +231,5 @@ def test_ten_thousand_records_in_ten_seconds(tmp_path: Path) -> None:
     spent = time.process_time() - started
     assert len(findings.records) == 10_000
     assert verdicts[0].kind == "trend"
-    assert verdicts[0].n <= 16 * len(published)  # later seeds never count
+    assert verdicts[0].n <= 16 * len(published), "a look counts planned seeds alone"
     assert spent < 10, f"{spent:.1f} s"

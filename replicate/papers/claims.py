@@ -1,7 +1,7 @@
 """How measurements decide a claim: the structured `test:` of a claim, as data.
 
 A test names rows (Row.variant) and columns of the claim's table. An experiment measures them, and
-`replicate.verdicts` judges. A claim may carry several tests: it is reproduced only if all of them hold.
+`replicate.verdicts` judges. A claim may carry several tests: it holds only if all of them do.
 """
 
 from collections.abc import Mapping
@@ -155,7 +155,9 @@ def _label(group: Mapping[str, Param]) -> str:
 class TrendTest(_LadderTest):
     """The metric falls or rises along `by`, or along `rows` in the order of the list.
 
-    monotone: the claim says that it does so at every step, so that no neighbouring step may be reversed.
+    The line through the rows, one place after the other, must be shown, and the last row may not be seen on the wrong
+    side of the first. monotone: the claim says that it does so at every step, so that no neighbouring step may be seen
+    reversed, and one that is shown reversed contradicts it.
     """
 
     kind: Literal["trend"]
@@ -167,7 +169,7 @@ class TrendTest(_LadderTest):
         if self.by is None and not self.rows:
             raise ValueError("a trend needs by or rows")
         if self.counted:
-            raise ValueError("ranks need runs with spread; a count's trend is an order")
+            raise ValueError("a trend needs runs with spread; a count's trend is an order")
         return self
 
 
@@ -183,7 +185,8 @@ class GrowthTest(_LadderTest):
 class EqualTest(_MeansTest):
     """Every two of `rows` differ by less than `margin`, in the metric's unit. Margin 0 only for counts.
 
-    relative: the margin is a share of the level instead (0.05: 5 % of the rows' mean), so that it holds on any task.
+    relative: the margin is a share of the level instead (0.05: 5 % of the rows' mean; of an accuracy, of its error), so
+    that it holds on any task.
     """
 
     kind: Literal["equal"]
@@ -238,7 +241,7 @@ class RelativeLevel(Fact):
 
 
 class CollapseTest(_Test):
-    """Training of each of `rows` fails in most runs: it diverges, or an error or loss ends at `level` or worse.
+    """Training of each of `rows` fails in at least three of four runs: it diverges, or ends at `level` or worse.
 
     level "chance": less than a tenth of the way from guessing to 0.
     """

@@ -19,6 +19,7 @@ from replicate.papers.facts import Value
 from replicate.report.units import converted
 from replicate.runs.records import Record
 from replicate.verdicts import Verdict
+from replicate.verdicts import frame as frames
 
 LEVEL = 0.95
 COLUMNS = ("variant", "row", "seed", "status", "metric", "index", "value")
@@ -232,11 +233,8 @@ def summarise(frame: pd.DataFrame, chance: Mapping[str, float]) -> dict[str, dic
 
 
 def final_values(frame: pd.DataFrame, chance: Mapping[str, float]) -> pd.DataFrame:
-    """One value for each run and metric: the single one, or the last of a curve."""
-    final = frame.sort_values("index", kind="stable", na_position="last")
-    final = final.drop_duplicates(["variant", "metric", "seed"], keep="last").sort_index()
-    guessed = final["metric"].map(chance).where(final["status"] == "diverged")
-    return final.assign(value=final["value"].fillna(guessed)).dropna(subset=["value"])
+    """One value for each run and metric, by the rule that verdicts rest on; runs without any are left out."""
+    return frames.final_values(frame, chance).dropna(subset=["value"])
 
 
 def by_variant(
