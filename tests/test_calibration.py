@@ -23,7 +23,7 @@ from replicate.verdicts.calibration import (
 )
 from replicate.verdicts.prior import Prior
 from replicate.verdicts.scenarios import HALF, METRIC, NO_EFFECT, PUBLISHED, SHARES, Scenario, scenarios
-from tests.runs_by_hand import frame
+from tests.runs_by_hand import claim, frame
 
 SWEEPS = 250
 ALLOWED = 0.05
@@ -65,8 +65,8 @@ def test_without_effect_some_do_decide() -> None:
 
 def test_a_ladder_whose_last_row_lies_far_above_never_falls(simulated: pd.DataFrame) -> None:
     cells = simulated[simulated["claim"] == "ladder of seven"]
-    assert len(cells)
-    assert cells["holds"].max() == 0
+    assert (cells.loc[cells["spread"] == "equal", "holds"] == 0).all()
+    assert cells["holds"].max() < 0.01  # where all rows scatter three times as far, noise may turn the ladder round
 
 
 def test_more_seeds_decide_more(simulated: pd.DataFrame) -> None:
@@ -95,9 +95,10 @@ def test_the_simulated_answers_are_those_of_judge(name: str, truth: str, setting
     chosen = scenario(name, truth)
     values = simulate(chosen, settings_of(PRIOR)[setting], PRIOR, 6, seed=3)
     found = answers(chosen, values, PRIOR)
+    asked = claim().model_copy(update={"test": chosen.tests})
     for sweep, limit in ((sweep, limit) for sweep in range(6) for limit in (3, 8, 16)):
         runs = {row: values[sweep, place, :limit] for place, row in enumerate(chosen.rows)}
-        judged = judge(chosen.claim, chosen.table, frame(runs, METRIC), measured={METRIC: METRIC})
+        judged = judge(asked, chosen.table, frame(runs, METRIC), measured={METRIC: METRIC})
         assert judged.outcome is ANSWERS[found[limit][sweep]], judged.detail
 
 

@@ -106,7 +106,7 @@ def test_a_premise_that_is_not_met_answers_nothing_else() -> None:
     runs = pd.concat([frame({"a": LOW, "b": [31.0, 31.2, 31.1]}), frame({"a": [30.0, 40.0, 35.0]}, "train_error")])
     unmet = judge(with_premise(order("a", "b"), below=20), ROWS, runs)
     assert unmet.outcome is Outcome.PREMISE
-    assert unmet.detail == "Train_error of a is 35, where it must be below 20: it has not learnt its training set."
+    assert unmet.detail == "Train error of a is 35, where it must be below 20: it has not learnt its training set."
     assert judge(with_premise(order("a", "b"), below=36), ROWS, runs).outcome is Outcome.HOLDS
     assert judge(with_premise(order("a", "b"), above=36), ROWS, runs).outcome is Outcome.PREMISE
 

@@ -142,10 +142,10 @@ def records_frame(variants: int = 200, classes: int = 10) -> pd.DataFrame:
     for variant in range(variants):
         level = 15 + 40 * variant / variants
         for seed in range(3):
-            rows.append(("x", f"v{variant}", seed, "finished", "test_error", level * (1 + 0.03 * generator.normal())))
-            rows.append(("x", f"v{variant}", seed, "finished", "classes", classes))
-            rows.append(("x", f"v{variant}", seed, "finished", "tau", 0.5 + 0.1 * generator.normal()))
-    return pd.DataFrame(rows, columns=["experiment", "variant", "seed", "status", "metric", "value"])
+            error, tau = level * (1 + 0.03 * generator.normal()), 0.5 + 0.1 * generator.normal()
+            measured = {"test_error": error, "classes": classes, "tau": tau}
+            rows += [("x", "train", f"v{variant}", seed, "finished", *pair) for pair in measured.items()]
+    return pd.DataFrame(rows, columns=["experiment", "study", "variant", "seed", "status", "metric", "value"])
 
 
 def test_pilots_failures_and_networks_that_learnt_nothing_do_not_count() -> None:

@@ -23,7 +23,7 @@ from replicate.verdicts.looks import LOOKS, PLAN, planned
 from replicate.verdicts.prior import Prior
 from replicate.verdicts.quantities import Quantity
 from replicate.verdicts.replay import HOLDS, OPPOSITE, Replay, replay
-from replicate.verdicts.scenarios import METRIC, NO_EFFECT, SHARES, Scenario, claim_of, scenarios
+from replicate.verdicts.scenarios import METRIC, NO_EFFECT, SHARES, Scenario, scenarios, tests_of
 from replicate.verdicts.verdict import Outcome
 
 LIMITS = (3, 5, 8, 16)
@@ -116,9 +116,9 @@ def answers(scenario: Scenario, values: Values, prior: Prior) -> dict[int, Codes
 def _comparisons(scenario: Scenario) -> tuple[list[Comparison], tuple[float, ...]]:
     """What the claim asks of the rows, and how its comparisons hang together."""
     samples: dict[Cell, Any] = {Cell(row, METRIC): None for row in scenario.rows}
-    chosen = [list(conditions_of(test, scenario.table, samples)) for test in scenario.claim.test]
+    chosen = [list(conditions_of(test, scenario.table, samples)) for test in scenario.tests]
     found = [c for kept in chosen for condition in kept for c in condition.comparisons]
-    return found, tree_of(scenario.claim.test, chosen)
+    return found, tree_of(scenario.tests, chosen)
 
 
 def _answer(comparisons: Sequence[Comparison], replays: Sequence[Replay], last: int) -> Codes:
@@ -192,8 +192,8 @@ def any_of(claims: int, sweeps: int, prior: Prior | None = None, seed: int = 0) 
     """How often one or more of so many claims without effect, which share a row, is decided over all looks."""
     known = prior or Prior.load()
     rows = {"a": 1.0, **{f"b{place}": 1.0 for place in range(claims)}}
-    claim = claim_of({"kind": "order", "ascending": ["a", "b0"]})
-    scenario = Scenario("a table", NO_EFFECT, claim, rows, frozenset(), frozenset())
+    tests = tests_of({"kind": "order", "ascending": ["a", "b0"]})
+    scenario = Scenario("a table", NO_EFFECT, tests, rows, frozenset(), frozenset())
     values = simulate(scenario, settings_of(known)[1], known, sweeps, seed)
     [comparison], _ = _comparisons(scenario)
     pairs = [values[:, [0, place]] for place in range(1, claims + 1)]

@@ -14,6 +14,7 @@ from replicate.verdicts.evidence import NOT_MEASURED, Evidence, Scene, State, mi
 from replicate.verdicts.exact import weigh_exact
 from replicate.verdicts.frame import Run
 from replicate.verdicts.means import weigh, with_loss
+from replicate.verdicts.quantities import spoken
 from replicate.verdicts.simultaneous import any_below, correlations
 from replicate.verdicts.verdict import Outcome
 
@@ -173,7 +174,7 @@ def _missing(condition: Condition, scene: Scene) -> str:
     """What was not measured, for a sentence: rows by name, or the whole condition."""
     cells = [cell for comparison in condition.comparisons for cell in missing(comparison.cells, scene.samples)]
     rows = list(dict.fromkeys(f"'{cell.row}'" for cell in cells))  # quoted, since names have commas
-    columns = ", ".join(dict.fromkeys(cell.metric or "" for cell in cells))
+    columns = ", ".join(dict.fromkeys(spoken(cell.metric or "") for cell in cells))
     more = f" and {len(rows) - NAMED} more rows" if len(rows) > NAMED else ""
     return f"{columns} of {', '.join(rows[:NAMED])}{more}" if rows else condition.label
 
@@ -181,7 +182,8 @@ def _missing(condition: Condition, scene: Scene) -> str:
 def _whole(test: ClaimTest) -> str:
     rows = list(dict.fromkeys(f"'{cell.row}'" for cell in test.cells()))
     more = f" and {len(rows) - NAMED} more rows" if len(rows) > NAMED else ""
-    return " of ".join(filter(None, (", ".join(test.metric), f"{', '.join(rows[:NAMED])}{more}"))) or test.kind
+    columns, named = ", ".join(map(spoken, test.metric)), f"{', '.join(rows[:NAMED])}{more}"
+    return " of ".join(filter(None, (columns, named))) or test.kind
 
 
 def tree_of(tests: Sequence[ClaimTest], chosen: Sequence[Sequence[Condition]]) -> tuple[float, ...]:
@@ -225,13 +227,13 @@ def _unmet(premise: Premise, scene: Scene) -> tuple[bool | None, str]:
     """Whether the premise is met (None: not measured), and what to say where it is not."""
     sample = scene.samples.get(Cell(premise.row, premise.metric))
     if sample is None or not len(sample.values):
-        return None, f"the premise was not measured: {premise.metric} of '{premise.row}'"
+        return None, f"the premise was not measured: {spoken(premise.metric)} of '{premise.row}'"
     mean = float(np.mean(sample.values))
     bound, over = (premise.above, True) if premise.above is not None else (premise.below, False)
     assert bound is not None
     met = mean > bound if over else mean < bound
     wanted = f"{'above' if over else 'below'} {bound:g}"
-    return met, f"{premise.metric} of {premise.row} is {mean:.3g}, where it must be {wanted}: {premise.because}"
+    return met, f"{spoken(premise.metric)} of {premise.row} is {mean:.3g}, where it must be {wanted}: {premise.because}"
 
 
 def _unknown_premise(premise: list[tuple[bool | None, str]]) -> list[Evidence]:

@@ -11,7 +11,7 @@ from replicate.verdicts.effects import log_margin, published_effect, smallest_ef
 from replicate.verdicts.evidence import NOT_MEASURED, Evidence, Scene, State, missing
 from replicate.verdicts.frame import Sample, Values, at_seeds, common_seeds
 from replicate.verdicts.looks import LOOKS, planned
-from replicate.verdicts.quantities import Quantity
+from replicate.verdicts.quantities import Quantity, spoken
 from replicate.verdicts.replay import Replay, p_inside, p_outside, replay
 
 SIGNIFICANT = 0.025
@@ -37,7 +37,7 @@ def weigh(comparison: Comparison, scene: Scene, tree: tuple[float, ...] = (), co
 
 def obstacle(comparison: Comparison, scene: Scene, counted: bool) -> str:
     """Why the comparison cannot be weighed; empty if it can."""
-    absent = [f"{cell.metric} of '{cell.row}'" for cell in missing(comparison.cells, scene.samples)]
+    absent = [f"{spoken(cell.metric or '')} of '{cell.row}'" for cell in missing(comparison.cells, scene.samples)]
     if absent:
         return NOT_MEASURED + ", ".join(dict.fromkeys(absent))
     for cell in comparison.cells:

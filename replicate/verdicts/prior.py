@@ -23,6 +23,7 @@ FILE = Path(__file__).with_name("prior.yaml")
 FREEDOM = 4.0
 """At most so many degrees of freedom are lent, although the records would give more: spreads elsewhere may differ."""
 LEAST_VARIANTS = 20
+TRAINED = "train"
 LEARNT = 0.9  # a network that ends beyond this share of guessing has not learnt, its seeds say nothing of the others
 
 
@@ -97,8 +98,9 @@ def _rounded(value: float) -> float:
 def fit_prior(frame: pd.DataFrame, commit: str = "") -> Prior:
     """Fit the prior on final values.
 
-    frame: one row a run and metric, columns experiment, variant, seed, status, metric, value; of each variant the
-    metric `classes`, where it is measured, tells what guessing gives. Diverged runs, pilot seeds and variants that have
+    frame: one row a run and metric, columns experiment, study, variant, seed, status, metric, value (final); of each
+    variant the metric `classes`, where it is measured, tells what guessing gives. Errors and losses are those of study
+    `train`; a network damaged afterwards scatters by other causes. Diverged runs, pilot seeds and variants that have
     not learnt are left out. A kind of fewer than 20 variants joins the others.
     """
     rows = _variants(frame)
@@ -117,13 +119,14 @@ def fit_prior(frame: pd.DataFrame, commit: str = "") -> Prior:
 
 def _variants(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a variant and metric: mean, variance, degrees of freedom, kind."""
-    keys = ["experiment", "variant"]
+    keys = ["experiment", "study", "variant"]
     classes = frame[frame["metric"] == "classes"].groupby(keys)["value"].first().rename("classes")
     usable = frame[(frame["status"] == "finished") & (frame["seed"] < PILOT) & (frame["metric"] != "classes")]
     grouped = usable.groupby([*keys, "metric"])["value"]
     rows = grouped.agg(mean="mean", variance="var", runs="count").reset_index().join(classes, on=keys)
     rows = rows[(rows["runs"] > 1) & (rows["variance"] > 0) & (rows["mean"].abs() > 0)]
-    rows = rows.assign(kind=rows["metric"], freedom=rows["runs"] - 1.0, mean=rows["mean"].abs())
+    kind = rows["metric"].where(rows["study"] == TRAINED, OTHER)
+    rows = rows.assign(kind=kind, freedom=rows["runs"] - 1.0, mean=rows["mean"].abs())
     return rows[~(rows["mean"] > LEARNT * _guessing(rows))]
 
 

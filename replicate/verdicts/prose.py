@@ -7,7 +7,8 @@ from replicate.verdicts.comparisons import Comparison, Shape
 from replicate.verdicts.evidence import Evidence, Scene
 from replicate.verdicts.quantities import ERRORS, spoken
 
-COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 8: "eight", 10: "ten", 13: "thirteen"}
+NUMERALS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+COUNTS = dict(enumerate(NUMERALS.split(), start=1))
 POINTS = {"percentage points": "points", "percent": "%", "ratio": "", "count": "", "exponent": "", "share of runs": ""}
 
 Numbers = tuple[float, float, float]
@@ -55,8 +56,14 @@ def _pair(evidence: Evidence, comparison: Comparison, scene: Scene) -> str:
         ends = (_place(subject, scene), _place(other, scene))
         said = f"{ends[0]} lies {_size(numbers, unit, words)} {ends[1]}"
     paper = _paper(evidence, unit, sign, words)
-    margin = f"; the claim allows {comparison.said}" if comparison.shape is Shape.ALIKE else ""
+    margin = f"; the claim allows {_allowed(comparison)}" if comparison.shape is Shape.ALIKE else ""
     return f"{said}{_interval(numbers, unit)}{paper}{margin}"
+
+
+def _allowed(comparison: Comparison) -> str:
+    """`5 %` of the level, or `0.2 points`."""
+    unit = "" if "%" in comparison.said else POINTS.get(comparison.unit, comparison.unit)
+    return f"{comparison.said} {unit}".rstrip()
 
 
 def _place(cell: Cell, scene: Scene) -> str:

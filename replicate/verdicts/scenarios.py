@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from replicate.papers.schema import Claim, Table
+from replicate.papers.claims import ClaimTest
+from replicate.papers.schema import Table
 from replicate.verdicts.evidence import MARGIN
 from replicate.verdicts.verdict import Outcome
 
 METRIC = "test_error"
 NO_EFFECT, HALF, PUBLISHED = "no effect", "half the published effect", "the published effect"
+
+
+Tests = tuple[ClaimTest, ...]
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Scenario:
 
     name: str
     truth: str
-    claim: Claim
+    tests: Tests
     rows: Mapping[str, float]
     right: frozenset[Outcome]
     wrong: frozenset[Outcome]
@@ -40,16 +45,10 @@ def table_of(rows: Sequence[str]) -> Table:
     return Table.model_validate({**head, "rows": lines, "units": {METRIC: "percent"}, "confidence": "verified"})
 
 
-def claim_of(*tests: Mapping[str, Any]) -> Claim:
-    kind = tests[0]["kind"]
-    data = {
-        "id": "simulated",
-        "statement": "",
-        "kind": kind,
-        "check": "",
-        "test": [{"metric": METRIC, **t} for t in tests],
-    }
-    return Claim.model_validate(data)
+def tests_of(*tests: Mapping[str, Any]) -> Tests:
+    """The tests of a claim on the simulated metric."""
+    known: TypeAdapter[ClaimTest] = TypeAdapter(ClaimTest)
+    return tuple(known.validate_python({"metric": METRIC, **test}) for test in tests)
 
 
 EFFECT = 0.071
@@ -67,22 +66,22 @@ def scenarios() -> tuple[Scenario, ...]:
     return (*_orders(), *_trends(), *_bounded(), *_small())
 
 
-def _graded(name: str, claim: Claim, rows: Mapping[str, float]) -> Iterator[Scenario]:
+def _graded(name: str, tests: Tests, rows: Mapping[str, float]) -> Iterator[Scenario]:
     """No effect, half of the published one and all of it; `rows` has all of it, as departures from the common level."""
     for truth, share in SHARES.items():
         levels = {row: 1 + share * departure for row, departure in rows.items()}
         if truth == NO_EFFECT:
-            yield Scenario(name, truth, claim, levels, SMALLER, HOLDS | OPPOSITE)
+            yield Scenario(name, truth, tests, levels, SMALLER, HOLDS | OPPOSITE)
         else:
-            yield Scenario(name, truth, claim, levels, HOLDS, OPPOSITE)
+            yield Scenario(name, truth, tests, levels, HOLDS, OPPOSITE)
 
 
 def _orders() -> Iterator[Scenario]:
     for name, others in (("two rows", 1), ("one row below four", 4), ("one row below ten", 10)):
         rows = [f"b{place}" for place in range(others)]
-        claim = claim_of({"kind": "order", "ascending": ["a", rows]})
-        yield from _graded(name, claim, {"a": -EFFECT, **dict.fromkeys(rows, 0.0)})
-    four = claim_of({"kind": "order", "ascending": ["a", ["b", "c", "d", "e"]]})
+        tests = tests_of({"kind": "order", "ascending": ["a", rows]})
+        yield from _graded(name, tests, {"a": -EFFECT, **dict.fromkeys(rows, 0.0)})
+    four = tests_of({"kind": "order", "ascending": ["a", ["b", "c", "d", "e"]]})
     one_reversed = {"a": 1 - EFFECT, "b": 1.0, "c": 1.0, "d": 1.0, "e": 1 - 2 * EFFECT}
     yield Scenario("one row below four", "one of them reversed", four, one_reversed, OPPOSITE, HOLDS)
 
@@ -91,28 +90,28 @@ def _trends() -> Iterator[Scenario]:
     centre = float(np.mean(LADDER))
     rows = {f"r{place}": value / centre - 1 for place, value in enumerate(LADDER)}
     for monotone in (False, True):
-        claim = claim_of({"kind": "trend", "by": "place", "direction": "falling", "monotone": monotone})
-        yield from _graded("ladder of five, at every step" if monotone else "ladder of five", claim, rows)
+        tests = tests_of({"kind": "trend", "by": "place", "direction": "falling", "monotone": monotone})
+        yield from _graded("ladder of five, at every step" if monotone else "ladder of five", tests, rows)
     seven = {f"r{place}": level for place, level in enumerate((1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 1.4))}
-    falling = claim_of({"kind": "trend", "by": "place", "direction": "falling"})
+    falling = tests_of({"kind": "trend", "by": "place", "direction": "falling"})
     yield Scenario("ladder of seven", "the last row far above the first", falling, seven, NOTHING, HOLDS)
 
 
 def _bounded() -> Iterator[Scenario]:
     """Two-sided claims, of which the truth lies on either side of the bound, half way and in the middle."""
-    alike = claim_of({"kind": "equal", "rows": ["a", "b"], "margin": 0.1, "relative": True})
-    ratio = claim_of({"kind": "ratio", "numerator": "a", "denominator": "b", "low": 0.7, "high": 0.9})
-    for name, claim, middle, bound in (
+    alike = tests_of({"kind": "equal", "rows": ["a", "b"], "margin": 0.1, "relative": True})
+    ratio = tests_of({"kind": "ratio", "numerator": "a", "denominator": "b", "low": 0.7, "high": 0.9})
+    for name, tests, middle, bound in (
         ("alike within 10 %", alike, 1.0, 1.05 / 0.95),
         ("ratio 0.7 to 0.9", ratio, 0.8, 0.9),
     ):
-        yield Scenario(name, "just outside the bound", claim, {"a": bound * 1.0001, "b": 1.0}, OPPOSITE, HOLDS)
-        yield Scenario(name, "just inside the bound", claim, {"a": bound * 0.9999, "b": 1.0}, HOLDS, OPPOSITE)
-        yield Scenario(name, HALF, claim, {"a": (middle + bound) / 2, "b": 1.0}, HOLDS, OPPOSITE)
-        yield Scenario(name, PUBLISHED, claim, {"a": middle, "b": 1.0}, HOLDS, OPPOSITE)
+        yield Scenario(name, "just outside the bound", tests, {"a": bound * 1.0001, "b": 1.0}, OPPOSITE, HOLDS)
+        yield Scenario(name, "just inside the bound", tests, {"a": bound * 0.9999, "b": 1.0}, HOLDS, OPPOSITE)
+        yield Scenario(name, HALF, tests, {"a": (middle + bound) / 2, "b": 1.0}, HOLDS, OPPOSITE)
+        yield Scenario(name, PUBLISHED, tests, {"a": middle, "b": 1.0}, HOLDS, OPPOSITE)
 
 
 def _small() -> Iterator[Scenario]:
-    pair = claim_of({"kind": "order", "ascending": ["a", "b"]})
+    pair = tests_of({"kind": "order", "ascending": ["a", "b"]})
     rows = {"a": 1 - MARGIN * 1.0001, "b": 1.0}
     yield Scenario("two rows", "an effect of just 10 %", pair, rows, HOLDS, SMALLER | OPPOSITE)
