@@ -85,11 +85,11 @@ class Assessment:
 
     @property
     def p(self) -> float | None:
-        """Two-sided p of the claim at its look; None where nothing was tested, or counted numbers refute it."""
+        """Two-sided p of what was measured, at its look; None if nothing was tested, or counted numbers refute it."""
         if not self.weighed or self.refuted:
             return None
         must = [e.p_holds for e in self.weighed if e.required]
-        holds = 1.0 if self.partly or self.obstacles else max(must, default=1.0)
+        holds = 1.0 if self.obstacles else max(must, default=1.0)
         least = min(e.p_fails for e in self.weighed)
         fails = any_below(least, self.tree) if 0 < least < 1 else least
         return min(1.0, 2 * min(holds, fails))
