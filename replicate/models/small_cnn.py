@@ -64,10 +64,6 @@ class Style:
     norm: Norm
     dropout: float
 
-    def __post_init__(self) -> None:
-        check("activation", self.activation, ACTIVATIONS)
-        check("norm", self.norm, ("batch", "none"))
-
     def layer(
         self, inputs: int, outputs: int, kernel: tuple[int, int] = (3, 3), stride: int = 1, active: bool = True
     ) -> nn.Sequential:
@@ -103,12 +99,6 @@ class Parallel(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         return torch.cat([branch(maps) for branch in self.branches], 1)
-
-
-def check(option: str, value: str, known: Sequence[str] | dict[str, Callable[..., nn.Module]]) -> None:
-    """Raise ValueError unless `value` is one of `known`."""
-    if value not in known:
-        raise ValueError(f"{option} is one of {', '.join(known)}, not {value!r}")
 
 
 def kernels_of(layer: str) -> list[tuple[int, int]]:
@@ -160,7 +150,6 @@ def make_reduction(style: Style, kind: Reduction, inputs: int, outputs: int) -> 
     """
     if kind in POOLS:
         return nn.Sequential(OrderedDict(layer=style.layer(inputs, outputs), pool=POOLS[kind]()))
-    check("reduction", kind, (*POOLS, "strided", "pool_first", "parallel"))
     if kind == "strided":
         return style.layer(inputs, outputs, stride=2)
     if kind == "pool_first":
@@ -239,7 +228,6 @@ def small_cnn(
     gets a shortcut; survival_probability under 1 then drops them at random, linearly with depth (Huang et al. 2016).
     Minimum input 2 ** (stages - 1) pixels; with a head that covers the map as many as give its side.
     """
-    check("head", head, ("average", "dense", "global_depthwise", "rbf", "softmax"))
     style, count = Style(activation, norm, dropout), len(widths)
     channels = [scaled(stage, width) for stage in widths]
     layers = of_stages("kernel", [kernel] * count if isinstance(kernel, str) else kernel, count)
