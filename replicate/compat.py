@@ -3,11 +3,13 @@
 An upgrade of a library breaks this file or nothing.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+    from torch import Tensor, nn
     from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
     from torch.utils._pytree import tree_leaves as tree_leaves
 
@@ -31,6 +33,11 @@ def __getattr__(name: str) -> Any:
 def writes_in_place(operation: Any) -> bool:
     """Whether an operation of torch.ops changes an argument. torch gives its schema no public name in Python."""
     return bool(operation._schema.is_mutable)
+
+
+def replace_product(layer: "nn.Conv2d", product: Callable[..., "Tensor"]) -> None:
+    """Let `product` stand in for what a convolution computes of its padded maps. torch has no hook there."""
+    layer._conv_forward = product  # type: ignore[method-assign]
 
 
 # Lightning (2.6.6) ----------------------------------------------------------------------------------------------------

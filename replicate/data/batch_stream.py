@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from replicate.data.epochs import Batch, ResumableLoader
 
-EpochLoader = ResumableLoader
-
 
 class Stream:
     """`batches` batches, epoch after epoch. Lightning saves and restores the position through the state_dict."""

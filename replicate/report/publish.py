@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from replicate.experiments.experiment import Experiment
 from replicate.report import folder_of
 from replicate.report.findings import Findings
 from replicate.report.write import write_index, write_results
@@ -49,8 +48,3 @@ def publish(
         if index:
             write_index(results)
     return ""
-
-
-def published_at(experiment: Experiment, results: Path) -> Path:
-    """Where the outcome of an experiment stands once it is published."""
-    return folder_of(experiment, results)

@@ -86,11 +86,11 @@ class Follower(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's o
         sources = [self.known[id(given)][1] for given in tree_leaves(args) if id(given) in self.known]
         if sources:
             reach = joined(sources)
-            reach = after(func._overloadpacket, args, reach, tree_leaves(result)[0]) if reach else None
+            reach = after(func.overloadpacket, args, reach, tree_leaves(result)[0]) if reach else None
             self.known |= {id(made): (made, reach) for made in tree_leaves(result)}
             if reach is not None:
                 self.maps = reach
-                if func._overloadpacket in (aten.convolution, *POOLS):
+                if func.overloadpacket in (aten.convolution, *POOLS):
                     self.windows.append(reach)
         return result
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from replicate.compat import replace_product
 from replicate.models.layers.squeeze_excitation import SqueezeExcitation
 from replicate.models.lenet import ScaledTanh
 from replicate.statements.measure import with_ones
@@ -41,7 +42,7 @@ def read(maps: Tensor) -> Tensor:
 class OnesConv2d:
     """What nn.Conv2d does with kernels of ones and no bias: all kernels are equal, so one a group is enough.
 
-    It stands in for a layer's `_conv_forward`, so that a subclass still pads as it does.
+    It stands in for a layer's product alone, so that a subclass still pads as it does.
     """
 
     def __init__(self, layer: nn.Conv2d) -> None:
@@ -88,7 +89,7 @@ def transparent(network: nn.Module) -> nn.Module:
             setattr(parent, name, stand_in(child) or child)
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
-            layer._conv_forward = OnesConv2d(layer)  # type: ignore[method-assign,assignment]
+            replace_product(layer, OnesConv2d(layer))
         if isinstance(layer, nn.AvgPool2d):
             layer.register_forward_hook(lambda pool, images, maps: read(maps))
     return with_ones(network).eval()

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from replicate.data.batch_stream import EpochLoader
+from replicate.data.epochs import ResumableLoader
 from replicate.data.random import generator
 from replicate.data.resident import Batch
 from replicate.experiments.run_config import TrainingConfig
@@ -55,7 +55,7 @@ def run(task: Task[TrainingConfig[PathOptions]]) -> Outcome:
     return outcome_of(config, summary(norms, options), subject.status, loaders.checksum)
 
 
-def endless(loader: EpochLoader) -> Iterator[Batch]:
+def endless(loader: ResumableLoader) -> Iterator[Batch]:
     """Epoch after epoch."""
     while True:
         yield from loader

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from replicate.experiments.composition import is_sweep
@@ -15,8 +15,6 @@ from replicate.sweep.costs import CostBook
 from replicate.sweep.executors import workers_of
 from replicate.sweep.launch import Sweep, do_runs, run_experiment
 from replicate.sweep.sequential import Step, next_step
-
-Say = Callable[[str], None]
 
 
 def run_within_budget(name: str, words: Sequence[str], results: Path) -> Sweep:

@@ -7,7 +7,7 @@ to :func:`replicate.sweep.execute.execute`. `launcher=` chooses one, and its res
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -24,7 +24,7 @@ class Inline(Block):
     """One run after another in this process: for counting, for debugging, for one GPU."""
 
     kind: Literal["inline"]
-    here: bool = True
+    here: ClassVar[bool] = True
 
     def __call__(self, jobs: Sequence[Job]) -> list[Done]:
         return [execute(job) for job in jobs]
@@ -34,7 +34,7 @@ class Local(Block):
     """One process per core of this machine, or `machine.workers` of them, through joblib."""
 
     kind: Literal["local"]
-    here: bool = True
+    here: ClassVar[bool] = True
 
     def __call__(self, jobs: Sequence[Job]) -> list[Done]:
         from joblib import Parallel, delayed
@@ -122,7 +122,7 @@ class Ray(Block):
     cpus: int | None = Field(None, ge=1)
     retries: int = Field(3, ge=0)
     runtime: dict[str, Any] = Field(default_factory=dict)
-    here: bool = False
+    here: ClassVar[bool] = False
 
     def __call__(self, jobs: Sequence[Job]) -> list[Done]:
         import ray

@@ -27,7 +27,7 @@ from replicate.sweep.sequential import Step, next_step
 from replicate.verdicts import Verdict
 
 FIRST, LATER = 0.5, 0.3
-"""The chance that a first look answers a claim, and that a later one does: over this suite's laptop records."""
+"""The chance that a first look answers a claim, and that a later one does: a guess, which only orders the runs."""
 BATCH = 3  # runs a process in one batch, so that the last run of one experiment is not waited for alone
 
 
@@ -59,7 +59,7 @@ def run_suite(entries: Sequence[Entry], words: Sequence[str], budget: float, res
         do_batch(chosen, deadline)
         for member in chosen:
             members[member.experiment.name] = again = look(member.experiment, results, costs, member.failed)
-            publish(again.findings, again.verdicts, results)
+            publish(again.findings, again.verdicts, results, words)
             tell(f"{again.experiment.name}: {answered(again.verdicts)}")
     return Counter(verdict.outcome.value for member in members.values() for verdict in member.verdicts)
 

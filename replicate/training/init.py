@@ -32,7 +32,7 @@ def he_normal(model: nn.Module) -> None:
 
 
 def xavier(model: nn.Module) -> None:
-    """Uniform with variance 2 / (fan-in + fan-out), biases 0 (Glorot and Bengio 2010; the end of VGG's section 3.1)."""
+    """Uniform with variance 2 / (fan-in + fan-out), biases 0 (Glorot and Bengio 2010; VGG, section 3.1)."""
     for layer in model.modules():
         if isinstance(layer, WEIGHTED):
             nn.init.xavier_uniform_(layer.weight)
