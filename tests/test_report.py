@@ -12,8 +12,8 @@ from scipy import stats
 from replicate.errors import UserError
 from replicate.papers import load_paper
 from replicate.report import available_records, committed_records, judge, report
-from replicate.report.findings import gather
-from replicate.report.wording import DASH, published_cell
+from replicate.report.findings import Sample, gather
+from replicate.report.wording import DASH, decimals_of, estimate, published_cell
 from replicate.runs.store import RunStore
 from tests.made_up import LADDER, errors_falling, made_up_experiment, record_of
 
@@ -233,3 +233,13 @@ def test_ten_thousand_records_in_ten_seconds(tmp_path: Path) -> None:
     assert verdicts[0].kind == "trend"
     assert verdicts[0].n <= 16 * len(published), "a look counts planned seeds alone"
     assert spent < 10, f"{spent:.1f} s"
+
+
+def test_a_row_that_exploded_leaves_the_others_their_digits() -> None:
+    losses = [Sample((value, 1.2 * value), 1.1 * value, 0.1 * value) for value in (0.016, 0.4321, 3.851e16)]
+    digits = decimals_of(losses, "")
+    assert [estimate(loss, digits) for loss in losses] == [
+        "0.0176 ± 0.0016 (2)",
+        "0.4753 ± 0.0432 (2)",
+        "4.236e+16 ± 3.851e+15 (2)",
+    ]

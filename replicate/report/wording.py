@@ -11,6 +11,7 @@ from replicate.report.findings import Findings, Sample, VariantFindings
 from replicate.report.units import unit
 
 DASH = "–"  # nothing printed, or not applicable
+EXPLODED = 1e7  # no loss or rate of a training that stays within bounds is as large
 
 
 def label(metric: str) -> str:
@@ -60,20 +61,28 @@ def published_cell(line: VariantFindings, column: str) -> str:
 
 
 def decimals_of(samples: Sequence[Sample], unit_name: str) -> int:
-    """Decimals for a whole column: two for percent, none for whole numbers, else four digits of the largest mean."""
+    """Decimals for a whole column: two for percent, none for whole numbers, else four digits of the middle mean.
+
+    The middle one: a row that exploded may stand in the column.
+    """
     values = [value for sample in samples for value in (sample.mean, *sample.values)]
     if unit_name == "percent":
         return 2
     if not values or all(value == round(value) for value in values):
         return 0
-    largest = max(abs(sample.mean) for sample in samples)
-    return min(6, max(0, 3 - math.floor(math.log10(largest)))) if largest > 0 else 2
+    typical = median(abs(sample.mean) for sample in samples)
+    return min(6, max(0, 3 - math.floor(math.log10(typical)))) if typical > 0 else 2
 
 
 def estimate(sample: Sample, decimals: int, also: str = "") -> str:
     """`14.52 ± 0.83 (3)`: mean, half-width of the 95 % interval, number of runs and what else there is to say."""
-    spread = "" if sample.half_width is None else f" ± {sample.half_width:,.{decimals}f}"
-    return f"{sample.mean:,.{decimals}f}{spread} ({sample.n}{also})"
+    spread = "" if sample.half_width is None else f" ± {readable(sample.half_width, decimals)}"
+    return f"{readable(sample.mean, decimals)}{spread} ({sample.n}{also})"
+
+
+def readable(value: float, decimals: int) -> str:
+    """All digits before the point, but four and a power of ten where a training has left all bounds."""
+    return f"{value:.3e}" if decimals > 0 and abs(value) >= EXPLODED else f"{value:,.{decimals}f}"
 
 
 def papers_statistic(findings: Findings, column: str, sample: Sample, decimals: int) -> str:
