@@ -11,7 +11,7 @@ from scipy import stats
 
 from replicate.errors import UserError
 from replicate.papers import load_paper
-from replicate.report import available_records, committed_records, judge, report
+from replicate.report import available_records, committed_records, joint_records, judge, report
 from replicate.report.findings import Sample, gather
 from replicate.report.wording import DASH, decimals_of, estimate, published_cell
 from replicate.runs.store import RunStore
@@ -211,6 +211,9 @@ def test_own_runs_go_before_committed_ones(tmp_path: Path) -> None:
     store.folder(own.id).mkdir(parents=True)
     store.write(own)
     assert available_records(experiment, store, results) == [own]
+    joint = joint_records(experiment, store, results)
+    assert len(joint) == 9
+    assert own in joint
 
 
 def test_importing_the_report_leaves_torch_and_matplotlib_alone() -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "findings_of",
     "folder_of",
     "gather",
+    "joint_records",
     "judge",
     "open_claims",
     "report",
@@ -127,3 +128,13 @@ def available_records(experiment: Experiment, store: RunStore, results_dir: Path
     own = [store.read(run) for run in runs if run in done]  # resolving a run takes long, so not without any record
     found = [record for record in own if record is not None]
     return found or read_records(folder_of(experiment, results_dir) / RECORDS)
+
+
+def joint_records(experiment: Experiment, store: RunStore, results_dir: Path) -> list[Record]:
+    """The committed runs of the experiment and the user's own, which stand in for committed ones of the same id.
+
+    So a suite adds seeds to what is committed, and does none of it again.
+    """
+    committed = read_records(folder_of(experiment, results_dir) / RECORDS)
+    own = available_records(experiment, store, results_dir)
+    return list({record.id: record for record in [*committed, *own]}.values())

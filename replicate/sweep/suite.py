@@ -16,7 +16,7 @@ from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
 from replicate.experiments.scale import Scale
-from replicate.report import Findings, available_records, findings_of, judge
+from replicate.report import Findings, findings_of, joint_records, judge
 from replicate.report.publish import publish
 from replicate.runs.store import RunStore
 from replicate.sweep.budget import tell
@@ -66,7 +66,7 @@ def run_suite(entries: Sequence[Entry], words: Sequence[str], budget: float, res
 
 def look(experiment: Experiment, results: Path, costs: CostBook, failed: set[str] | None = None) -> Member:
     """What is known of an experiment now, and its next step: the planned runs first, then those of its open claims."""
-    records = available_records(experiment, RunStore(experiment.runs_dir), results)
+    records = joint_records(experiment, RunStore(experiment.runs_dir), results)
     costs.learn(records)
     findings = findings_of(experiment, records)
     verdicts = judge(findings)
