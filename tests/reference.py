@@ -39,6 +39,6 @@ def input_gradient(module: nn.Module, images: torch.Tensor) -> torch.Tensor:
     inputs = images.clone().requires_grad_()
     outputs = module(inputs)
     logits = outputs if isinstance(outputs, torch.Tensor) else outputs[0]
-    torch.linspace(-1, 1, logits.numel()).view_as(logits).mul(logits).sum().backward()
-    assert inputs.grad is not None
-    return inputs.grad / inputs.grad.abs().max()
+    loss = torch.linspace(-1, 1, logits.numel()).view_as(logits).mul(logits).sum()
+    (gradient,) = torch.autograd.grad(loss, inputs)  # those of the parameters would take half of the time
+    return gradient / gradient.abs().max()

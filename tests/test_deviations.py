@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from replicate.data.shapes import data_shape
-from replicate.experiments.catalogue import Entry, catalogue
 from replicate.experiments.deviations import derived, joined
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import RunConfig
 from replicate.experiments.scale import Scale, lines_at
+from tests.composed import ENTRIES, experiment_at, over_experiments
 from tests.made_up import made_up_experiment
 
-TRAINED = [entry for entry in catalogue() if entry.scales != (Scale.EXACT,)]
+TRAINED = [name for name, entry in ENTRIES.items() if entry.scales != (Scale.EXACT,)]
 
 
 def line(experiment: Experiment, part: str) -> str:
@@ -93,14 +93,13 @@ def test_what_two_phrases_share_is_said_once(first: str, last: str, said: str) -
     assert joined(first, last, "to") == said
 
 
-@pytest.mark.parametrize("entry", TRAINED, ids=lambda entry: entry.name)
-def test_no_written_line_disagrees_with_the_configuration(entry: Entry) -> None:
+@over_experiments(TRAINED)
+def test_no_written_line_disagrees_with_the_configuration(experiment: str) -> None:
     """Numbers of epochs, images, pixels and layers in a line are those of a run, or said to be the paper's."""
-    composed = load_experiment(entry.name, [f"scale={entry.scales[-1]}"])
-    for scale in entry.scales:
-        experiment = composed.declared_at(scale)
-        known = {number for variant in experiment.variants for number in numbers_of(experiment.run(variant, 0).config)}
-        for text in lines_at(entry.deviations, scale):
+    for scale in ENTRIES[experiment].scales:
+        found = experiment_at(experiment, scale)
+        known = {number for variant in found.variants for number in numbers_of(found.run(variant, 0).config)}
+        for text in lines_at(ENTRIES[experiment].deviations, scale):
             for number, unit in said_of_us(text):
                 assert (number, unit) in known, f"{scale}: '{text}' says {number} {unit}"
 

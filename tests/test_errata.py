@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from replicate.errors import UserError
-from replicate.experiments.catalogue import catalogue
-from replicate.experiments.experiment import load_experiment
+from replicate.experiments.scale import Scale
 from replicate.models.counting import count
 from replicate.overview.count_readings import SIZED, explain, gives, readings, sizes, steps
 from replicate.overview.errata import as_text, errata, errata_of
@@ -23,6 +22,7 @@ from replicate.report.units import unit
 from replicate.studies.count import counted, measure
 from replicate.studies.options import Column
 from replicate.verdicts.exact import agrees_to_printed_digits
+from tests.composed import ENTRIES, PAPER_CASES, experiment_at, over_experiments, paper_run
 
 UNITS = {"megabytes": "MB", "mebibytes": "MiB", "map_kilobytes": "KB"}
 PUBLISHED = {
@@ -149,7 +149,7 @@ def test_the_command_prints_them_all_errata_first() -> None:
 
 def cells_that_differ(name: str) -> Iterator[tuple[str, Counted, bool]]:
     """Paper, count and whether it is a share, of every cell of a counting experiment that its networks do not reach."""
-    experiment = load_experiment(name, ["scale=smoke"])
+    experiment = experiment_at(name, Scale.EXACT)
     table = load_paper(experiment.settings.paper).tables[experiment.settings.table]
     for run in (run for run in experiment.runs() if run.row is not None):
         values, options = counted(run.config), run.config.options.given
@@ -178,14 +178,25 @@ def assert_accounted_for(paper_id: str, found: Counted, share: bool = False) -> 
     assert found.unit is not None
     paper, place = load_paper(paper_id), f"{paper_id}: {found.printed} {found.unit}, {found.model}"
     meant = [convention for convention in paper.conventions if same_number(convention, found)]
-    explained = [] if share else explain(found.printed, found.unit, readings(found))
+    explained = [] if share else explain(found.printed, found.unit, known_readings(found))
     if explained:
         assert meant, place
         accused = {counted.gives for erratum in paper.errata for counted in erratum.count if same(counted, found)}
-        assert readings(found)["as built"] not in accused, place
+        assert known_readings(found)["as built"] not in accused, place
     else:
         named = [one for one in paper.errata if one.printed == found.printed or same_number(one, found)]
         assert named or any(convention.note for convention in meant), place
+
+
+def known_readings(found: Counted) -> dict[str, float]:
+    """The readings of a count, counted once for all numbers that are printed of it."""
+    key = found.model_dump_json(exclude={"gives", "printed", "unit"})
+    if key not in KNOWN:
+        KNOWN[key] = readings(found)
+    return KNOWN[key]
+
+
+KNOWN: dict[str, dict[str, float]] = {}
 
 
 def same_number(entry: Erratum | Convention, found: Counted) -> bool:
@@ -198,20 +209,20 @@ def same(counted: Counted, found: Counted) -> bool:
     return counted.printed == found.printed and len(quantities) == 1
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in catalogue() if entry.study == "count"])
-def test_a_printed_number_that_differs_is_a_convention_or_an_erratum(name: str) -> None:
-    for paper_id, found, share in cells_that_differ(name):
+@over_experiments(name for name, entry in ENTRIES.items() if entry.study == "count")
+def test_a_printed_number_that_differs_is_a_convention_or_an_erratum(experiment: str) -> None:
+    for paper_id, found, share in cells_that_differ(experiment):
         assert_accounted_for(paper_id, found, share)
 
 
 def networks_at_paper_scale(paper_id: str) -> dict[str, dict[str, Any]]:
     """Architecture -> the options of the network that an experiment of the paper trains at paper scale."""
     found: dict[str, dict[str, Any]] = {}
-    for entry in catalogue():
-        if entry.paper == paper_id and entry.study == "train" and "paper" in entry.scales:
-            runs = load_experiment(entry.name, ["scale=paper"]).runs(seeds=[0])
-            for run in (run for run in runs if run.architecture):
-                found.setdefault(str(run.architecture), dict(run.config.model))
+    for name, variant in PAPER_CASES:
+        if ENTRIES[name].paper == paper_id and ENTRIES[name].study == "train":
+            run = paper_run(name, variant)[1]
+            if run.architecture:
+                found.setdefault(run.architecture, dict(run.config.model))
     return found
 
 
@@ -228,5 +239,5 @@ def test_the_published_size_of_a_network_is_counted(paper_id: str) -> None:
             found = Counted(
                 model=networks[name], input=(channels, height, width), of=of, gives=0, printed=printed, unit=unit_name
             )
-            if not agrees_to_printed_digits(readings(found)["as built"] / unit(unit_name).size, found.printed):
+            if not agrees_to_printed_digits(known_readings(found)["as built"] / unit(unit_name).size, found.printed):
                 assert_accounted_for(paper_id, found)

@@ -7,6 +7,7 @@ from replicate.experiments.catalogue import find
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.scale import Scale
 from replicate.paths import experiment_files
+from tests.composed import ENTRIES, experiment_at
 from tests.made_up import made_up_experiment
 
 NAME = "resnext_cardinality"
@@ -122,13 +123,25 @@ def test_unknown_experiment_names_the_nearest() -> None:
         load_experiment("resnext_cardinalty")
 
 
-@pytest.mark.parametrize("name", experiment_files())
-def test_every_scale_of_every_experiment_resolves(name: str) -> None:
-    for scale in Scale:
-        try:
-            experiment = load_experiment(name, [f"scale={scale}"])
-        except UserError as error:
-            assert "has no scale" in str(error)
-            continue
-        assert experiment.runs()
-        assert scale.comparable or experiment.settings.study != "train" or experiment.deviations
+@pytest.mark.parametrize("experiment", ENTRIES)
+def test_every_scale_of_every_experiment_resolves(experiment: str) -> None:
+    for scale in ENTRIES[experiment].scales:
+        found = experiment_at(experiment, scale)
+        assert found.runs()
+        assert scale.comparable or found.settings.study != "train" or found.deviations
+
+
+@pytest.mark.parametrize("experiment", ["resnext_cardinality", "inception_released", "densenet_memory", "lenet_passes"])
+def test_a_scale_that_is_declared_is_the_one_that_hydra_composes(experiment: str) -> None:
+    """What all other tests of many experiments rest on."""
+    for scale in ENTRIES[experiment].scales:
+        there, declared = load_experiment(experiment, [f"scale={scale}"]), experiment_at(experiment, scale)
+        assert (declared.scale, declared.runs(), declared.deviations) == (scale, there.runs(), there.deviations)
+        assert (declared.settings, declared.machine) == (there.settings, there.machine)
+
+
+@pytest.mark.parametrize("experiment", ["resnext_cardinality", "inception_released"])
+def test_no_other_scale_exists(experiment: str) -> None:
+    for scale in set(Scale) - {*ENTRIES[experiment].scales}:
+        with pytest.raises(UserError, match=f"has no scale '{scale}'"):
+            load_experiment(experiment, [f"scale={scale}"])

@@ -1,13 +1,10 @@
 """Every recipe at paper scale is its paper's, field by field, and says where the paper leaves a field open."""
 
-from functools import cache
-
 import pytest
 import torch
 
 from replicate.data.names import IMAGENET
 from replicate.data.shapes import data_shape
-from replicate.experiments.experiment import load_experiment
 from replicate.experiments.recipe import Recipe, recipe_names, resolve_recipe
 from replicate.experiments.run_config import Run
 from replicate.models import create_model
@@ -15,7 +12,7 @@ from replicate.models.counting import NORMALISATION
 from replicate.papers import load_paper
 from replicate.papers.schema import Recipe as Stated
 from replicate.training.network import network_options
-from tests.test_paper_scale import label, paper_runs
+from tests.composed import PAPER_CASES, over_experiments, over_paper_cases, paper_deviations, paper_run
 
 NUMBERS = ("momentum", "nesterov", "dampening", "rmsprop_decay", "weight_decay", "lr", "batch_size")
 DECIDED = ("weight_decay", "lr", "batch_size")
@@ -76,19 +73,14 @@ def per_epoch(case: tuple[str, Run]) -> int:
     return -(-data_shape(config.data).train_images // config.recipe.batch_size)
 
 
-@cache
-def deviations(experiment: str) -> tuple[str, ...]:
-    """The deviations at paper scale."""
-    return tuple(load_experiment(experiment, ["scale=paper"]).deviations)
-
-
 def declared(case: tuple[str, Run], what: str) -> bool:
     """Whether a deviation at paper scale names what the paper did."""
-    return any(what in line for line in deviations(case[1].experiment))
+    return any(what in line for line in paper_deviations(case[1].experiment))
 
 
-@pytest.mark.parametrize("case", paper_runs(), ids=label)
-def test_every_stated_number_is_followed(case: tuple[str, Run]) -> None:
+@over_paper_cases
+def test_every_stated_number_is_followed(experiment: str, variant: str) -> None:
+    case = paper_run(experiment, variant)
     stated, ours = recipes_of(case)
     assert ours.optimizer in stated.optimizer or declared(case, stated.optimizer.partition(" (")[0])
     numbers = {field: getattr(stated, field) for field in NUMBERS}
@@ -99,12 +91,12 @@ def test_every_stated_number_is_followed(case: tuple[str, Run]) -> None:
         assert steps(ours, per_epoch(case)) == pytest.approx(wanted, rel=0.002)  # 60e4 iterations are 119.9 epochs
 
 
-@pytest.mark.parametrize("case", paper_runs(), ids=label)
-def test_what_the_paper_leaves_open_is_a_declared_deviation(case: tuple[str, Run]) -> None:
-    stated, _ = recipes_of(case)
+@over_paper_cases
+def test_what_the_paper_leaves_open_is_a_declared_deviation(experiment: str, variant: str) -> None:
+    stated, _ = recipes_of(paper_run(experiment, variant))
     open_fields = [field for field in DECIDED if not isinstance(getattr(stated, field), (int, float))]
     if open_fields or steps(stated, 1) is None:
-        assert deviations(case[1].experiment)
+        assert paper_deviations(experiment)
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -128,17 +120,10 @@ def test_rmsprop_has_momentum(name: str) -> None:
 
 def lines_of(case: tuple[str, Run]) -> str:
     """The deviations at paper scale, with those of the experiments that they refer to."""
-    lines = deviations(case[1].experiment)
+    lines = paper_deviations(case[1].experiment)
     named = {word.strip(",") for line in lines if "deviations that" in line for word in line.split()}
-    others = [name for name in named if name in {run.experiment for _, run in paper_runs()}]
-    return " ".join([*lines, *(line for name in others for line in deviations(name))])
-
-
-def one_of_each() -> list[tuple[str, Run]]:
-    """One case for each experiment, recipe and augmentation."""
-    return list(
-        {(run.experiment, str(run.config.recipe), str(run.config.data)): (p, run) for p, run in paper_runs()}.values()
-    )
+    others = [name for name in named if name in {experiment for experiment, _ in PAPER_CASES}]
+    return " ".join([*lines, *(line for name in others for line in paper_deviations(name))])
 
 
 def normalises(run: Run) -> bool:
@@ -149,8 +134,15 @@ def normalises(run: Run) -> bool:
         return any(isinstance(layer, NORMALISATION) for layer in create_model(name, **options).modules())
 
 
-@pytest.mark.parametrize("case", one_of_each(), ids=label)
-def test_what_torch_does_differently_is_declared(case: tuple[str, Run]) -> None:
+@over_experiments(dict(PAPER_CASES))
+def test_what_torch_does_differently_is_declared(experiment: str) -> None:
+    """Once for each recipe and augmentation of an experiment, on the last of its variants that has them."""
+    cases = [paper_run(experiment, variant) for name, variant in PAPER_CASES if name == experiment]
+    for case in {(str(run.config.recipe), str(run.config.data)): (paper, run) for paper, run in cases}.values():
+        assert_declared(case)
+
+
+def assert_declared(case: tuple[str, Run]) -> None:
     data, recipe = case[1].config.data, case[1].config.recipe
     assert data is not None
     assert recipe is not None
@@ -161,4 +153,4 @@ def test_what_torch_does_differently_is_declared(case: tuple[str, Run]) -> None:
     if "colour" in data.augmentation and data.augmentation.startswith("scale_aspect"):
         assert "fb.resnet.torch draws the ratio uniformly" in lines
     if data.name == IMAGENET and recipe.batch_size > WORKERS_BATCH and normalises(case[1]):
-        assert "batch normalisation is over all" in lines, "several GPUs had statistics of their own"
+        assert "batch normalisation is over " in lines, "several GPUs had statistics of their own"

@@ -1,48 +1,25 @@
 """Every variant at paper scale: it builds, has its published size, and survives a training step. Few have the GPUs."""
 
-from functools import cache
-
-import pytest
 import torch
 import torch.nn.functional as F
 
 from replicate.data.shapes import data_shape
-from replicate.errors import UserError
-from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import Run
 from replicate.files import canonical
 from replicate.models.counting import count_parameters
 from replicate.models.layers.auxiliary import AuxOutput
 from replicate.papers import load_paper
-from replicate.paths import experiment_files
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
 from replicate.verdicts.exact import agrees_to_printed_digits
+from tests.composed import over_paper_cases, paper_run
 
 STEP_SIZE = 64  # pixels: a step at 224 asks nothing more of the graph and takes twelve times as long
 
 
-@cache
-def paper_runs() -> list[tuple[str, Run]]:
-    """Experiment and run of every variant that trains at paper scale."""
-    found = []
-    for name in experiment_files():
-        try:
-            experiment = load_experiment(name, ["scale=paper"])
-        except UserError:
-            continue
-        if experiment.settings.study in ("train", "evaluate"):
-            found += [(experiment.settings.paper, run) for run in experiment.runs(seeds=[0]) if run.config.recipe]
-    return found
-
-
-def label(case: tuple[str, Run]) -> str:
-    return f"{case[1].experiment}:{case[1].variant}"
-
-
-@pytest.mark.parametrize("case", paper_runs(), ids=label)
-def test_has_the_published_parameters(case: tuple[str, Run]) -> None:
-    paper, run = case
+@over_paper_cases
+def test_has_the_published_parameters(experiment: str, variant: str) -> None:
+    paper, run = paper_run(experiment, variant)
     assert run.architecture is not None, "name the architecture of papers/*.yaml that this variant is"
     assert run.config.data is not None
     entry = load_paper(paper).architectures[run.architecture]
@@ -60,14 +37,21 @@ def test_has_the_published_parameters(case: tuple[str, Run]) -> None:
         assert str(printed) in errata, f"{counted} is not the printed {printed}M, and no erratum says why"
 
 
-def distinct() -> list[tuple[str, Run]]:
-    """One case for each network: experiments share many."""
-    return list({canonical(run.config.model): (paper, run) for paper, run in paper_runs()}.values())
+@over_paper_cases
+def test_survives_a_training_step(experiment: str, variant: str) -> None:
+    """Experiments share many networks: each is tried once."""
+    _, run = paper_run(experiment, variant)
+    model = canonical(run.config.model)
+    if model not in TRIED:
+        step(run)
+        TRIED.add(model)
 
 
-@pytest.mark.parametrize("case", distinct(), ids=label)
-def test_survives_a_training_step(case: tuple[str, Run]) -> None:
-    _, run = case
+TRIED: set[str] = set()
+"""The networks that have survived."""
+
+
+def step(run: Run) -> None:
     assert run.config.data is not None
     assert run.config.recipe is not None
     network = build_network(run.config.model, run.config.data, run.config.recipe.init, seed=0).train()
