@@ -26,8 +26,7 @@ from replicate.training import devices
 from replicate.training.fit import Trained, fit
 from replicate.training.module import Classification
 from replicate.training.preemption import Preempted
-from tests.test_launch import INLINE
-from tests.test_training import assert_same_measurements, noisy_net, quick_run, smooth_run, task
+from tests.quick_training import INLINE, assert_same_measurements, noisy_net, quick_run, smooth_run, task
 
 assert noisy_net  # the networks of these runs, a fixture for every test here
 
@@ -141,15 +140,15 @@ def steps_in(root: Path) -> int:
 KILLED = """
 import sys
 from pathlib import Path
-from tests import test_devices, test_training
+from tests import quick_training, test_devices
 
 def report(progress):
     print(*test_devices.children(), flush=True)
 
 if __name__ == "__main__":
     from dataclasses import replace
-    run = test_training.quick_run(*test_devices.NOISY, "trainer.devices=2", "recipe.epochs=500")
-    test_devices.fit(replace(test_training.task(run, Path(sys.argv[1])), report=report))
+    run = quick_training.quick_run(*test_devices.NOISY, "trainer.devices=2", "recipe.epochs=500")
+    test_devices.fit(replace(quick_training.task(run, Path(sys.argv[1])), report=report))
 """
 
 

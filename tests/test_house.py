@@ -113,7 +113,7 @@ def test_every_room_has_a_floor_and_few_modules_lie_loose() -> None:
     assert loose <= TOP
 
 
-@pytest.mark.parametrize("folder", ["replicate", "benchmarks", "conf"])
+@pytest.mark.parametrize("folder", ["replicate", "benchmarks", "conf", "tests"])
 def test_no_file_is_long(folder: str) -> None:
     paths = [*files(folder), *((ROOT / "conf").rglob("*.yaml") if folder == "conf" else ())]  # papers are data
     counts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in paths}

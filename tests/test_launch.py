@@ -23,9 +23,8 @@ from replicate.runs.store import RunStore
 from replicate.sweep import execute, launch
 from replicate.sweep.execute import Done, Job
 from replicate.sweep.select import selected
+from tests.quick_training import INLINE
 from tests.test_records import make_record
-
-INLINE = ["scale=smoke", "launcher=inline", "wandb=disabled", "data.train_images=40", "data.test_images=20"]
 
 
 def test_a_failing_run_leaves_its_traceback_and_the_others_go_on(

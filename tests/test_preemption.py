@@ -12,7 +12,7 @@ from replicate.runs.store import CHECKPOINT
 from replicate.training import checkpoint
 from replicate.training.fit import fit
 from replicate.training.preemption import SIGNALS, Preempted, Preemption
-from tests.test_training import noisy_net, quick_run, record_of, task
+from tests.quick_training import noisy_net, quick_run, record_of, task
 
 assert noisy_net  # the network of these runs, a fixture for every test here
 

@@ -14,7 +14,7 @@ from replicate.runs.store import CHECKPOINT
 from replicate.training import checkpoint
 from replicate.training.averaging import weight_average
 from replicate.training.fit import Trained, fit
-from tests.test_training import noisy_net, quick_run, task
+from tests.quick_training import noisy_net, quick_run, task
 
 __all__ = ["noisy_net"]
 SIZES = (7, 2, 4)  # images of each class

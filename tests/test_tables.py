@@ -11,7 +11,7 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry, catalogue
 from replicate.overview.coverage import TableState, table_state, table_states, table_text
 from replicate.papers import Table, load_paper
-from tests.test_papers import SMALL, changed, read
+from tests.small_paper import SMALL, changed, read
 
 
 @pytest.mark.parametrize("state", table_states(), ids=lambda state: f"{state.paper}:{state.table}")
