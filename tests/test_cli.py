@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -108,41 +109,56 @@ def test_a_damaged_data_file_is_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "runs").exists()
 
 
-def test_cost_counts(tmp_path: Path) -> None:
-    counted = json.loads(call("cost", "resnext50_32x4d", "--json", cwd=tmp_path).stdout)
+Inside = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def inside(workdir: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Inside:
+    """The command in this process, which saves the seconds that torch takes to import: what it printed, and said."""
+
+    def run(*words: str) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["replicate", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = capfd.readouterr()
+        assert not left.value.code, printed.err
+        return printed.out, printed.err
+
+    return run
+
+
+def test_cost_counts(inside: Inside) -> None:
+    counted = json.loads(inside("cost", "resnext50_32x4d", "--json")[0])
     assert counted["parameters"] == 25_028_904
     assert round(counted["multiply_adds"] / 1e9, 2) == 4.23
 
 
-def test_plan_adds_up(tmp_path: Path) -> None:
-    planned = json.loads(call("plan", "resnext_cardinality", "--scale", "paper", "--json", cwd=tmp_path).stdout)
+def test_plan_adds_up(inside: Inside) -> None:
+    planned = json.loads(inside("plan", "resnext_cardinality", "--scale", "paper", "--json")[0])
     assert planned["runs"] == 10
     # 100 epochs of 5005 batches of 256, ten runs
     assert planned["training_images"] == 10 * 100 * 5005 * 256
     assert 4e19 < planned["training_flops"] < 5e19
 
 
-def test_one_experiment_end_to_end(tmp_path: Path) -> None:
-    """Runs, skips what is done, reports from records alone, and writes the same bytes again."""
+def test_one_experiment_end_to_end(workdir: Path, inside: Inside) -> None:
+    """Runs in a process, skips in another what is done, reports from records alone, and writes the same bytes again."""
     words = ("run", "path_lengths", "variant=plain,10 deleted", "machine.workers=1")
-    first = call(*words, cwd=tmp_path)
+    first = call(*words, cwd=workdir)
     assert first.returncode == 0, first.stderr
     assert "0 were done before, 0 failed" in first.stderr
     assert "5 of 7 runs are missing" in first.stderr
-    rest = call("run", "path_lengths", "scale=paper", cwd=tmp_path)
-    assert "7 runs: 2 were done before, 0 failed" in rest.stderr
-    folder = tmp_path / "results" / "resnet_paths" / "path_lengths" / "exact"
+    assert "7 runs: 2 were done before, 0 failed" in inside("run", "path_lengths", "scale=paper")[1]
+    folder = workdir / "results" / "resnet_paths" / "path_lengths" / "exact"
     written = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(written) == {"records.jsonl", "runs.csv", "table.md", "verdicts.json", "figure.svg"}
-    again = call("report", "path_lengths", "scale=smoke", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    inside("report", "path_lengths", "scale=smoke")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == written
-    assert "path_lengths" in (tmp_path / "results" / "README.md").read_text()
+    assert "path_lengths" in (workdir / "results" / "README.md").read_text()
 
 
-def test_at_smoke_scale_nothing_is_judged_and_nothing_written(tmp_path: Path) -> None:
-    done = call("run", "resnet_shortcuts", "scale=smoke", "machine.workers=1", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "smoke scale shows that everything runs: nothing is judged" in done.stderr
-    assert "Verdicts" not in done.stdout
-    assert not (tmp_path / "results").exists()
+def test_at_smoke_scale_nothing_is_judged_and_nothing_written(workdir: Path, inside: Inside) -> None:
+    printed, said = inside("run", "resnet_shortcuts", "scale=smoke", "machine.workers=1")
+    assert "smoke scale shows that everything runs: nothing is judged" in said
+    assert "Verdicts" not in printed
+    assert not (workdir / "results").exists()

@@ -26,7 +26,7 @@ from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.studies.pretrained import check_pretrained, library_of, load_file, weights_file
 from replicate.sweep.execute import execute, job_of
-from tests.evaluation import protocol
+from tests.protocols import protocol
 from tests.reference import randomise
 
 CLASSES = 1000

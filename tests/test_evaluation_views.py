@@ -11,7 +11,7 @@ from replicate.evaluation import score, stream
 from replicate.evaluation.protocol import Protocol
 from replicate.evaluation.score import Batch, Tally, batch_answer
 from replicate.evaluation.views import corners, squares, views
-from tests.evaluation import protocol
+from tests.protocols import protocol
 
 
 @pytest.mark.parametrize(("height", "width"), [(20, 20), (21, 28), (31, 18)])

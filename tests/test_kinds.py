@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from replicate.experiments.catalogue import catalogue
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.kinds import STUDIES
 from replicate.papers.measured import MEASURED
+from replicate.paths import PACKAGE
 from replicate.sweep.preflight import check_metrics
 
 IN_TABLES_ONLY = {"block_params", "params", "top1_error"}
@@ -31,7 +31,9 @@ def test_what_claims_rest_on_is_measured_in_the_claims_unit() -> None:
 
 
 def test_every_committed_measurement_is_one_that_its_study_names() -> None:
-    for path in Path("results").glob("*/*/records.jsonl"):
+    committed = list((PACKAGE.parent / "results").glob("*/*/*/records.jsonl"))
+    assert committed
+    for path in committed:
         for line in path.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             study = STUDIES[record["config"]["study"]]

@@ -39,8 +39,18 @@ def small_ray(monkeypatch: pytest.MonkeyPatch) -> Any:
         ray.shutdown()
 
 
+@pytest.fixture(scope="module")
+def inline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a sweep in this process leaves, done once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("inline"))
+        return outcomes("inline")
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_every_launcher_leaves_the_records_of_inline(workdir: Path, small_ray: None, launcher: str) -> None:
+def test_every_launcher_leaves_the_records_of_inline(
+    workdir: Path, small_ray: None, inline: dict[str, Any], launcher: str
+) -> None:
     if not installed(LAUNCHERS[launcher]):
         pytest.skip(f"{LAUNCHERS[launcher]} is not installed: pip install 'replicate[cluster]'")
-    assert outcomes(launcher) == outcomes("inline")
+    assert outcomes(launcher) == inline

@@ -22,9 +22,11 @@ CLASSES = 3
 def plan(name: str) -> tuple[dict[str, Any], str]:
     """The options and the device that a network is tried with."""
     options: dict[str, Any] = {"num_classes": CLASSES}
-    if size(name, options) > NARROW and "width" in model_options(name):
+    parameters = size(name, options)
+    if parameters > NARROW and "width" in model_options(name):
         options["width"] = 0.25
-    return options, "meta" if size(name, options) > LARGEST else "cpu"
+        parameters = size(name, options)
+    return options, "meta" if parameters > LARGEST else "cpu"
 
 
 def size(name: str, options: dict[str, Any]) -> int:
