@@ -50,7 +50,9 @@ def test_the_page_leads_to_table_verdict_and_site(own: Path, workdir: Path) -> N
     ]  # fmt: skip
     said = {}
     for words in commands():
-        done = call(words, own, workdir)
+        done = call(
+            [*words, *(["machine.workers=1"] if words[0] == "run" else [])], own, workdir
+        )  # no process a worker
         assert done.returncode == 0, done.stderr
         said[words[0]] = done.stdout
     assert "wider/width  [Table 1]\n    wider_width\n    without another system: another" in said["list"]

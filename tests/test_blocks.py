@@ -95,17 +95,18 @@ def test_expected_and_drawn_blocks_are_those_of_the_network() -> None:
     assert found["drawn_blocks"] == pytest.approx((3 * 9 - 1) / 4, abs=0.15)  # six standard errors
 
 
-@pytest.mark.parametrize("broken", ["uniform", "draws"])
+@pytest.mark.parametrize("broken", ["draws", "uniform"])
 def test_a_broken_decay_or_draw_is_not_reproduced(broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def all_active(self: StochasticDepth) -> None:
         for block in self.blocks:
             block.active = True
 
-    built.cache_clear()
-    if broken == "draws":
+    if broken == "draws":  # networks that are built draw wrongly, too
         monkeypatch.setattr(StochasticDepth, "draw", all_active)
-    else:
-        monkeypatch.setattr(stochastic_depth, "survival_probabilities", lambda blocks, last, decay: [last] * blocks)
+        assert outcomes("stochastic_depth_blocks", tmp_path) != {"expected_depth": Outcome.HOLDS}
+        return
+    monkeypatch.setattr(stochastic_depth, "survival_probabilities", lambda blocks, last, decay: [last] * blocks)
+    built.cache_clear()
     try:
         assert outcomes("stochastic_depth_blocks", tmp_path) != {"expected_depth": Outcome.HOLDS}
     finally:
