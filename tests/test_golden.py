@@ -1,6 +1,6 @@
 """Loss curves under a fixed seed: a change that should not alter results must leave them where they are.
 
-To renew after a change that should: `python -m tests.test_golden` prints the new curve; say in the commit why it moved.
+`python -m tests.test_golden` prints the curve anew after a change that should; say in the commit why it moved.
 """
 
 import math

@@ -50,7 +50,7 @@ def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    code = "from pathlib import Path; from tests.test_mirror import mirror_offline; mirror_offline(Path({!r}))"
+    code = "from pathlib import Path; from tests.test_mirror import *; mirror_offline(Path({!r}))"
     outside(code.format(str(folder)), folder, {})
     return folder
 

@@ -65,8 +65,8 @@ def server() -> Iterator[WandbServer]:
 def folder(server: WandbServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The runs' folder of `mirror_online`, whose server has all."""
     made = tmp_path_factory.mktemp("online")
-    code = f"from pathlib import Path; from tests.test_wandb_server import *; mirror_online(Path({str(made / 'r')!r}))"
-    done = outside(code, made, {**server.environment, "WANDB_PROJECT": "mine"})
+    code = "from pathlib import Path; from tests.test_wandb_server import *; mirror_online(Path({!r}))"
+    done = outside(code.format(str(made / "r")), made, {**server.environment, "WANDB_PROJECT": "mine"})
     assert done.stderr == ""
     (made / "told").write_text(done.stdout, encoding="utf-8")
     return made
