@@ -27,7 +27,6 @@ def premise(**fields: Any) -> dict[str, Any]:
 
 
 WAITING = {  # claims with a test whose experiment is not written yet
-    "alexnet": {"relu_faster"},
     "densenet": {"third_of_parameters", "bc_most_efficient", "least_weight_to_transition"},
     "inception": {"avg_pool_vs_fc"},
     "resnext": {"cifar_cardinality_beats_width"},
