@@ -27,7 +27,7 @@ def premise(**fields: Any) -> dict[str, Any]:
 
 
 WAITING = {  # claims with a test whose experiment is not written yet
-    "densenet": {"third_of_parameters", "least_weight_to_transition"},
+    "densenet": {"least_weight_to_transition"},
     "inception": {"avg_pool_vs_fc"},
     "resnext": {"cifar_cardinality_beats_width"},
     "senet": {"excitation_saturates"},
