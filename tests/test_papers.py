@@ -33,7 +33,6 @@ WAITING = {  # claims with a test whose experiment is not written yet
     "senet": {"excitation_saturates"},
     "shufflenet": {"best_unit", "beats_mobilenet", "alexnet_accuracy"},
     "squeezenet": {"alexnet_accuracy"},
-    "stochastic_depth": {"deeper_gains_more"},
 }
 
 
