@@ -31,7 +31,6 @@ WAITING = {  # claims with a test whose experiment is not written yet
     "inception": {"avg_pool_vs_fc"},
     "senet": {"excitation_saturates"},
     "shufflenet": {"best_unit"},
-    "squeezenet": {"alexnet_accuracy"},
 }
 
 
