@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from replicate.errors import UserError
 from replicate.models import create_model
-from replicate.studies.gates import ClassMeans, error_without, gates_of, spread, spreads, ungated
+from replicate.studies.gates import ClassMeans, error_without, gates_of, saturation, spread, spreads, ungated
 
 CLASSES = 3
 
@@ -46,6 +46,24 @@ def test_class_means_are_those_of_each_class(network: nn.Module, batches: list[t
     expected = torch.stack([torch.cat(seen)[labels == label].flatten(1).mean(0) for label in range(CLASSES)])
     torch.testing.assert_close(means[1].float(), expected)
     assert not gates[0].module._forward_hooks
+
+
+@torch.no_grad()
+def test_gates_near_one_are_counted_over_images_and_channels(
+    network: nn.Module, batches: list[tuple[Tensor, Tensor]]
+) -> None:
+    gates = gates_of(network)
+    for gate, bias in zip(gates, (3.0, 0.0, -3.0), strict=True):  # sigmoids of 0.95, 0.5 and 0.05
+        gate.module.fc2.weight.zero_()
+        gate.module.fc2.bias.fill_(bias)
+    gates[1].module.fc2.bias[:4] = 3.0
+    watched = ClassMeans(gates, CLASSES)
+    watched.collect(network, batches)
+    share = 100 * 4 / len(gates[1].module.fc2.bias)
+    assert watched.saturated() == pytest.approx([100, share, 0])
+    found = {(m.metric, m.index): m.value for m in saturation(watched.saturated())}
+    assert found["gates_near_one", 1] == pytest.approx(100)
+    assert found["gates_near_one_last_but_one", None] == pytest.approx(share)
 
 
 def test_spread_is_over_classes_and_not_over_channels() -> None:

@@ -29,7 +29,6 @@ def premise(**fields: Any) -> dict[str, Any]:
 WAITING = {  # claims with a test whose experiment is not written yet
     "densenet": {"least_weight_to_transition"},
     "inception": {"avg_pool_vs_fc"},
-    "senet": {"excitation_saturates"},
     "shufflenet": {"best_unit"},
 }
 

@@ -97,6 +97,7 @@ COURSE = (*TRAINED, *each("first_layer_gradient"), *each("fluctuation", "percent
 GATES = (
     *each("test_error ungated_error ungated_error_*", "percent", LOWER),
     *each("ungated_rise ungated_rise_*", "percentage points", LOWER),
+    *each("gates_near_one gates_near_one_last_but_one", "percent"),
     *each("gate_spread gate_spread_* *"),
     *CLASSES,
     *SIZE,

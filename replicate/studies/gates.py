@@ -1,9 +1,9 @@
 """Study `gates`: what the gates of a trained squeeze-and-excitation network tell apart, and what they are worth.
 
 Hu et al. 2018, section 7.2 and figure 6: early gates are alike whatever the class, late ones are not. The spread of a
-gate is the standard deviation over the classes of its mean over each class's test images, averaged over channels.
-ungated_error is the error after every gate of a stage stands at its mean over all images: nothing is retrained, so that
-what is lost is what the stage's gates know of the single image.
+gate is the standard deviation over the classes of its mean over each class's test images, averaged over channels. A
+gate is near one where its factor is above 0.9. ungated_error is the error after every gate of a stage stands at its
+mean over all images: nothing is retrained, so that what is lost is what the stage's gates know of the single image.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +27,8 @@ from replicate.studies.surgery import Slot, replaced
 from replicate.studies.train import check_training
 from replicate.studies.trained import loaders_of, trained
 from replicate.training.network import build_network, count_network
+
+NEAR_ONE = 0.9
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,13 @@ def gates_of(network: nn.Module) -> list[Gate]:
 
 
 class ClassMeans:
-    """Sums of each gate's factors over the images of each class, while it is entered."""
+    """Sums of each gate's factors over the images of each class, and of those near one, while it is entered."""
 
     def __init__(self, gates: Sequence[Gate], classes: int) -> None:
         self.gates, self.classes = gates, classes
         self.labels = torch.empty(0, dtype=torch.long)
         self.sums: dict[int, Tensor] = {}
+        self.near_one: dict[int, float] = {}
         self.counts = torch.zeros(classes, dtype=torch.float64)
 
     @contextmanager
@@ -88,6 +91,8 @@ class ClassMeans:
             0, self.labels.to(factors.device), factors
         )
         self.sums[place] = self.sums[place] + summed if place in self.sums else summed
+        near = float((factors > NEAR_ONE).double().mean(1).sum())
+        self.near_one[place] = self.near_one.get(place, 0.0) + near
 
     def collect(self, network: nn.Module, batches: Iterable[Batch]) -> list[Tensor]:
         """The mean factors of each gate, one row for each class: (classes, channels)."""
@@ -97,6 +102,10 @@ class ClassMeans:
                 self.counts += torch.bincount(labels.cpu(), minlength=self.classes)
                 network(images)
         return [self.sums[place].cpu() / self.counts[:, None] for place in range(len(self.gates))]
+
+    def saturated(self) -> list[float]:
+        """The percentage of each gate's factors, over images and channels, that are near one."""
+        return [100 * self.near_one[place] / float(self.counts.sum()) for place in range(len(self.gates))]
 
 
 def spread(class_means: Tensor) -> float:
@@ -112,8 +121,9 @@ def check(config: TrainingConfig) -> None:
 
 @torch.no_grad()
 def run(task: Task[TrainingConfig]) -> Outcome:
-    """Measures gate_spread of every gate (index: from 1, the input, on), its mean in the first and the last stage, and
-    ungated_error of every stage (index: from 1), of the first and of the last.
+    """Measures gate_spread of every gate (index: from 1, the input, on), its mean in the first and the last stage,
+    gates_near_one of every gate and of the last but one, and ungated_error of every stage (index: from 1), of the first
+    and of the last.
 
     test_error is that of the network as it was trained.
     """
@@ -122,11 +132,13 @@ def run(task: Task[TrainingConfig]) -> Outcome:
     loaders = loaders_of(task, config.data, EVALUATION_BATCH, subject.device)
     batches = [(images.to(subject.device), labels.to(subject.device)) for images, labels in loaders.test]
     gates = gates_of(subject.network)
-    means = ClassMeans(gates, data_shape(config.data).classes).collect(subject.network, batches)
+    watched = ClassMeans(gates, data_shape(config.data).classes)
+    means = watched.collect(subject.network, batches)
     size = count_network(config.model, config.data)
     return Outcome(
         measurements=(
             *spreads(gates, means),
+            *saturation(watched.saturated()),
             *ungated(subject.network, gates, means, batches),
             Measurement(metric="test_error", value=error(subject.network, batches)),
         ),
@@ -145,6 +157,13 @@ def spreads(gates: Sequence[Gate], means: Sequence[Tensor]) -> Iterator[Measurem
     for name, stage in (("first", gates[0].stage), ("last", gates[-1].stage)):
         mean = fmean(value for gate, value in zip(gates, found, strict=True) if gate.stage == stage)
         yield Measurement(metric=f"gate_spread_{name}", value=mean)
+
+
+def saturation(near_one: Sequence[float]) -> Iterator[Measurement]:
+    """The percentage near one of each gate, and of the last but one, which is SE_5_2 in SE-ResNet-50 (figure 6)."""
+    for number, value in enumerate(near_one, 1):
+        yield Measurement(metric="gates_near_one", index=number, value=value)
+    yield Measurement(metric="gates_near_one_last_but_one", value=near_one[-2])
 
 
 def ungated(
