@@ -27,7 +27,6 @@ def premise(**fields: Any) -> dict[str, Any]:
 
 
 WAITING = {  # claims with a test whose experiment is not written yet
-    "densenet": {"least_weight_to_transition"},
     "inception": {"avg_pool_vs_fc"},
     "shufflenet": {"best_unit"},
 }

@@ -102,7 +102,11 @@ GATES = (
     *CLASSES,
     *SIZE,
 )
-REUSE = (*each("reuse reuse_of_input reuse_of_nearest"), *SIZE)
+REUSE = (
+    *each("reuse reuse_of_input reuse_of_nearest"),
+    *each("weight_of_transition weight_of_layers", "mean absolute weight"),
+    *SIZE,
+)
 READOUT = (*each("test_error train_error", "percent", LOWER), *SIZE)
 EFFICIENCY = (
     *each("test_error train_error", "percent", LOWER),

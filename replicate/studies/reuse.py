@@ -1,7 +1,7 @@
 """Study `reuse`: how much each layer of a trained DenseNet reads from each one before it (Huang et al. 2017, figure 5).
 
-The mean absolute weight of a layer's first convolution on the maps of one source, over that layer's mean on all of its
-sources: 1 is what a source has if all are read alike.
+The mean absolute weight of a layer's first convolution on the maps of one source; for `reuse` over that layer's mean on
+all of its sources: 1 is what a source has if all are read alike.
 """
 
 from collections.abc import Iterator
@@ -40,15 +40,19 @@ def first_convolution(layer: DenseLayer) -> nn.Conv2d:
 
 
 def weights_by_source(block: list[DenseLayer]) -> list[Tensor]:
-    """For each layer the relative weight of each source, from the block's input to the layer before it."""
+    """For each layer the mean absolute weight of each source, from the block's input to the layer before it."""
     growth = first_convolution(block[1]).in_channels - first_convolution(block[0]).in_channels
     found = []
     for number, layer in enumerate(block):
         weight = first_convolution(layer).weight.detach().abs()
         sizes = [weight.shape[1] - number * growth, *[growth] * number]
-        by_source = torch.stack([part.mean() for part in torch.split(weight, sizes, 1)])
-        found.append(by_source / by_source.mean())
+        found.append(torch.stack([part.mean() for part in torch.split(weight, sizes, 1)]))
     return found
+
+
+def relative(weights: list[Tensor]) -> list[Tensor]:
+    """Each layer's weights over their mean."""
+    return [layer / layer.mean() for layer in weights]
 
 
 def check(config: TrainingConfig) -> None:
@@ -59,14 +63,16 @@ def check(config: TrainingConfig) -> None:
 
 
 def run(task: Task[TrainingConfig]) -> Outcome:
-    """Measures reuse by distance (index: 1 is the nearest source), and of the last layer of each block, on average over
-    the blocks, reuse_of_input and reuse_of_nearest.
+    """Measures reuse by distance (index: 1 is the nearest source), of the last layer of each block, on average over the
+    blocks, reuse_of_input and reuse_of_nearest, and of the blocks behind a transition the mean absolute weights
+    weight_of_transition and weight_of_layers.
     """
     config = task.run.config
     subject = trained(task)
+    weights = [weights_by_source(block) for block in blocks_of(subject.network)]
     size = count_network(config.model, config.data)
     return Outcome(
-        measurements=tuple(reused([weights_by_source(block) for block in blocks_of(subject.network)])),
+        measurements=(*reused([relative(block) for block in weights]), *after_transitions(weights)),
         status=subject.status,
         parameters=size.parameters,
         multiply_adds=size.multiply_adds,
@@ -83,3 +89,14 @@ def reused(blocks: list[list[Tensor]]) -> Iterator[Measurement]:
         yield Measurement(metric="reuse", index=distance, value=fmean(values))
     yield Measurement(metric="reuse_of_input", value=fmean(float(block[-1][0]) for block in blocks))
     yield Measurement(metric="reuse_of_nearest", value=fmean(float(block[-1][-1]) for block in blocks))
+
+
+def after_transitions(blocks: list[list[Tensor]]) -> Iterator[Measurement]:
+    """The mean weight, over all blocks but the first, of the transition before the block and of the block's layers.
+
+    A block's first layer reads the transition alone and so says nothing. Nothing is measured in a single block.
+    """
+    layers = [layer for block in blocks[1:] for layer in block[1:]]
+    if layers:
+        yield Measurement(metric="weight_of_transition", value=fmean(float(layer[0]) for layer in layers))
+        yield Measurement(metric="weight_of_layers", value=fmean(float(layer[1:].mean()) for layer in layers))
