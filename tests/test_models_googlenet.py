@@ -21,6 +21,7 @@ from tests.smallest import assert_smallest_size
 EXACT = [
     ("googlenet", {}, 13_378_280),
     ("googlenet", {"auxiliary_heads": ()}, 6_998_552),
+    ("googlenet", {"auxiliary_heads": (), "dense_grid": 7}, 6_998_552 + 7 * 7 * 1024 * 1024 + 1024),
     ("googlenet_torchvision", {}, 13_004_888),
     ("googlenet_torchvision", {"auxiliary_heads": ()}, 6_624_904),
 ]

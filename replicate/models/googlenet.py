@@ -97,6 +97,12 @@ def make_head(channels: int, units: Units, num_classes: int, pool: AuxiliaryPool
     )
 
 
+def make_dense(channels: int, units: Units, grid: int) -> nn.Sequential:
+    """FC 1024 and ReLU on maps averaged (or repeated) to `grid` pixels a side, as a convolution that covers them."""
+    hidden = scaled(1024, units.width)
+    return named(pool=nn.AdaptiveAvgPool2d(grid), fc=nn.Conv2d(channels, hidden, grid), relu=relu())
+
+
 @register
 def googlenet(
     reduced: bool = True,
@@ -109,6 +115,7 @@ def googlenet(
     auxiliary_weight: float = 0.3,
     auxiliary_dropout: float = 0.7,
     dropout: float = 0.4,
+    dense_grid: int | None = None,
     stem: Stem = "imagenet",
     width: float = 1.0,
     num_classes: int = 1000,
@@ -116,6 +123,7 @@ def googlenet(
 ) -> InceptionNet:
     """Table 1. reduced=False makes every module naive (figure 2a), at the same widths of its branches.
 
+    `dense_grid` puts a fully connected layer on maps of that side (7 of 224 pixels) in the place of the average pool.
     `large_kernel` (5 in the paper) and `last_pool` (side of the pool before 5a) are what torchvision changed. In
     training mode with auxiliary heads (on 4a and 4d, () for none) the output is an AuxOutput. Minimum input 80
     pixels (32 without heads), with the small stem 10 (4).
@@ -135,6 +143,7 @@ def googlenet(
         num_classes,
         in_channels,
         dropout,
+        final=None if dense_grid is None else partial(make_dense, units=units, grid=dense_grid),
         heads=dict.fromkeys(auxiliary_heads, head),
         auxiliary_weight=auxiliary_weight,
     )
