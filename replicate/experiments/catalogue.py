@@ -18,11 +18,14 @@ Regime = Literal["short", "small", "noisy", "long"]
 
 
 class Variant(BaseModel):
-    """What an entry knows of a variant: the published row that it re-makes, and where it exists (empty: everywhere)."""
+    """What an entry knows of a variant: the published row that it re-makes, the only columns that it measures of it
+    (empty: all), and where it exists (empty: everywhere).
+    """
 
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
     row: str | None = None
+    columns: tuple[str, ...] = ()
     scales: tuple[Scale, ...] = ()
 
 

@@ -10,9 +10,10 @@ import pandas as pd
 from scipy import special
 
 from replicate.errors import unknown
+from replicate.experiments.catalogue import Entry
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.kinds import STUDIES
-from replicate.experiments.run_config import Run
+from replicate.experiments.run_config import Run, Settings
 from replicate.experiments.scale import Scale
 from replicate.papers import Paper, Table, load_paper
 from replicate.papers.facts import Value
@@ -133,7 +134,8 @@ def gather(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record
     ordered = in_order(runs)
     by_id = {record.id: record for record in records}
     found = [(run, labelled(by_id[run.id], run)) for run in ordered if run.id in by_id]
-    frame = bound(tidy(found), experiment, table, {run.variant: run.columns for run in ordered if run.columns})
+    values = tidy([(run.row, record) for run, record in found])
+    frame = bound(values, experiment.settings, table, {run.variant: run.columns for run in ordered if run.columns})
     chance = chance_levels(frame, experiment.settings.metrics)
     return Findings(
         experiment=experiment,
@@ -158,11 +160,11 @@ def labelled(record: Record, run: Run) -> Record:
     return record.model_copy(update={"experiment": run.experiment, "scale": run.scale, "variant": run.variant})
 
 
-def tidy(found: Sequence[tuple[Run, Record]]) -> pd.DataFrame:
-    """All measurements as rows, under the names and in the units in which the studies measured them."""
+def tidy(found: Sequence[tuple[str | None, Record]]) -> pd.DataFrame:
+    """All measurements of records and their published rows, under the names and in the units of the studies."""
     rows = [
-        (run.variant, run.row, run.seed, record.status, metric, index, value)
-        for run, record in found
+        (record.variant, row, record.seed, record.status, metric, index, value)
+        for row, record in found
         for metric, index, value in values_of(record)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"index": float, "value": float})
@@ -187,7 +189,7 @@ def values_of(record: Record) -> list[tuple[str, float | None, float | None]]:
 
 
 def bound(
-    frame: pd.DataFrame, experiment: Experiment, table: Table, columns: Mapping[str, Sequence[str]] | None = None
+    frame: pd.DataFrame, said: Settings | Entry, table: Table, columns: Mapping[str, Sequence[str]] | None = None
 ) -> pd.DataFrame:
     """Metrics that stand for a published column, under its name and in its unit; the others as they are.
 
@@ -195,7 +197,7 @@ def bound(
     else is known of such a variant goes by its own name, since others measure the same row.
     """
     narrowed = columns or {}
-    metrics, counted = experiment.settings.metrics, experiment.settings.study == "count"
+    metrics, counted = said.metrics, said.study == "count"
     parts = []
     for column, metric in metrics.items():
         others = [variant for variant, own in narrowed.items() if column not in own]

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from replicate.errors import UserError
 from replicate.files import canonical, write_atomic
+from replicate.report.collected import compressed, csv_bytes, measurements_frame, verdicts_frame
 from replicate.report.findings import Findings
 from replicate.report.index import index_markdown
 from replicate.report.table import markdown
@@ -18,6 +19,7 @@ from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 
 RECORDS, RUNS, TABLE, FIGURE = "records.jsonl", "runs.csv", "table.md", "figure.svg"
+INDEX, ALL_VERDICTS, ALL_MEASUREMENTS = "README.md", "verdicts.csv", "measurements.csv.gz"
 PACKAGES = ("torch", "torchvision")
 HARDWARE = ("cpu", "gpu", "threads")
 
@@ -34,7 +36,7 @@ def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path)
     """
     files = {
         RECORDS: "".join(f"{canonical(record.model_dump(mode='json'))}\n" for record in findings.records).encode(),
-        RUNS: runs_frame(findings).to_csv(index=False, lineterminator="\n").encode(),
+        RUNS: csv_bytes(runs_frame(findings)),
         TABLE: markdown(findings, verdicts).encode(),
         VERDICTS: pretty(verdict_file(findings, verdicts)),
     }
@@ -55,9 +57,18 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def write_index(results_dir: Path) -> None:
-    """Write README.md of `results_dir` from the verdicts.json of every experiment and scale in it."""
+    """Write what `results_dir` says as a whole, from the folder of every experiment and scale in it.
+
+    README.md, the index; verdicts.csv and measurements.csv.gz. Raises UserError for a damaged file.
+    """
     found = list(all_verdicts(results_dir))
-    write_files(results_dir, {"README.md": index_markdown(found).encode()})
+    records = [(data, read_records(results_dir / data.folder / RECORDS)) for data in found]
+    files = {
+        INDEX: index_markdown(found).encode(),
+        ALL_VERDICTS: csv_bytes(verdicts_frame(found)),
+        ALL_MEASUREMENTS: compressed(csv_bytes(measurements_frame(records))),
+    }
+    write_files(results_dir, files)
 
 
 def read_records(path: Path) -> list[Record]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from replicate.errors import UserError
 from replicate.files import write_atomic
+from replicate.report.collected import csv_bytes
 from replicate.report.verdict_file import VERDICTS, verdict_file
 from replicate.report.write import RUNS, pretty, runs_frame
 from replicate.site import pages
@@ -67,5 +68,5 @@ def texts(content: Content) -> Iterator[tuple[str, str]]:
 def data_files(result: Result) -> Iterator[tuple[str, bytes]]:
     """The result's runs and verdicts, as results/ has them, to download."""
     folder = f"data/{result.entry.name}/{result.scale}"
-    yield f"{folder}/{RUNS}", runs_frame(result.findings).to_csv(index=False, lineterminator="\n").encode()
+    yield f"{folder}/{RUNS}", csv_bytes(runs_frame(result.findings))
     yield f"{folder}/{VERDICTS}", pretty(verdict_file(result.findings, result.verdicts))
