@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from replicate.experiments.catalogue import Entry
 from replicate.overview.standing import Standing, standings
 from replicate.papers import load_paper, paper_ids
+from replicate.report.forest import forest
 from replicate.report.verdict_file import Answered, VerdictFile
 from replicate.report.verdict_words import basis
 from replicate.report.wording import cite, plural
@@ -19,6 +20,8 @@ with its interval, the published one. Generated from results/ by `replicate read
 show](laptop_scale.md)). `smaller than 10 %` says that no large effect is there; where the paper's own effect is smaller
 than that, it says so. Only runs at the paper's scale reproduce or contradict."""
 
+ABOUT_FOREST = "Measured effects with their intervals beside the published ones, one line a claim"
+
 REGIMES = {
     "short": "few epochs of 10,000 images, which show how well optimisation goes",
     "small": "few images without augmentation, learnt by heart, which show regularisation and capacity",
@@ -31,12 +34,20 @@ def findings_page(found: Sequence[VerdictFile], catalogued: Sequence[Entry]) -> 
     """The page as Markdown."""
     trained = [(data, answer) for data in found for answer in data.verdicts if answer.trained]
     parts = [INTRODUCTION, summary(found, [one for one in standings(catalogued, found) if one.trained])]
+    parts += forest_image(found, "../results")
     entries = {entry.name: entry for entry in catalogued}
     for paper_id in sorted(paper_ids(), key=lambda paper: (load_paper(paper).year or 9999, paper)):
         own = [(data, answer) for data, answer in trained if data.paper == paper_id]
         if own:
             parts += [f'<a id="{paper_id}"></a>\n\n## {cite(load_paper(paper_id))}', *experiments_of(own, entries)]
     return "\n\n".join(parts) + "\n"
+
+
+def forest_image(found: Sequence[VerdictFile], results: str) -> list[str]:
+    """The forest of `results`, a folder as a page names it, with what it leaves out; nothing without any effect."""
+    drawn = forest(found)
+    rest = f"\n\n{drawn.left_out}" if drawn.left_out else ""
+    return [f"![{ABOUT_FOREST}]({results}/forest.svg){rest}"] if drawn.lines else []
 
 
 def summary(found: Sequence[VerdictFile], claims: Sequence[Standing]) -> str:

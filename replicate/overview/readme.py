@@ -9,7 +9,7 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry, catalogue
 from replicate.experiments.scale import Scale
 from replicate.files import write_atomic
-from replicate.overview.findings_page import findings_page
+from replicate.overview.findings_page import findings_page, forest_image
 from replicate.overview.standing import Standing, standings
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.titles import table_place
@@ -32,7 +32,7 @@ def write_readme(path: Path, results_dir: Path, check: bool = False) -> bool:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     found, entries = list(all_verdicts(results_dir)), catalogue()
-    wanted = {path: with_blocks(text, blocks(results_dir, standings(entries, found)), path.name)}
+    wanted = {path: with_blocks(text, blocks(results_dir, found, standings(entries, found)), path.name)}
     wanted |= {path.parent / "docs" / name: page for name, page in pages(found, entries).items()}
     stale = {file: new for file, new in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != new}
     for file, new in stale.items() if not check else ():
@@ -41,9 +41,10 @@ def write_readme(path: Path, results_dir: Path, check: bool = False) -> bool:
     return bool(stale)
 
 
-def blocks(results_dir: Path, standing: Sequence[Standing]) -> dict[str, str]:
+def blocks(results_dir: Path, found: Sequence[VerdictFile], standing: Sequence[Standing]) -> dict[str, str]:
     """Marker -> what stands between its begin and end."""
-    return {"finding": finding_block(results_dir), "papers": papers_block(standing)}
+    papers = "\n\n".join([*forest_image(found, "results"), papers_block(standing)])
+    return {"finding": finding_block(results_dir), "papers": papers}
 
 
 def pages(found: Sequence[VerdictFile], entries: Sequence[Entry]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from replicate.papers import load_paper
+from replicate.report.forest import forest
 from replicate.report.table import markdown_table
 from replicate.report.verdict_file import Answered, VerdictFile
 from replicate.report.wording import DASH, cite, plural
@@ -15,13 +16,15 @@ INTRODUCTION = """# Results
 What `replicate report` found in the records of each experiment and scale; the folders hold the records, the table and
 the figure. `here`: an answer about the laptop's task, not about the paper's. Only runs at paper or pretrained scale
 reproduce or contradict; what is counted is exact or differs. `verdicts.csv` has every answer, `measurements.csv.gz`
-every number."""
+every number; `networks.svg` shows every trained network by error and size."""
 
 
 def index_markdown(found: Sequence[VerdictFile]) -> str:
     """The index as Markdown."""
     answers = [answer for data in found for answer in data.verdicts]
     parts = [INTRODUCTION, f"{plural(len(found), 'table')}, {plural(len(answers), 'claim')}: {tally(answers)}."]
+    if forest(found).lines:
+        parts.append("![Measured effects beside the published ones, one line a claim on trained networks](forest.svg)")
     if found:
         parts.append(markdown_table(pd.DataFrame([line(data) for data in found])))
     return "\n\n".join(parts) + "\n"

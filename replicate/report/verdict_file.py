@@ -69,6 +69,7 @@ class Answered(BaseModel):
     total: int = 0
     open: tuple[str, ...] = ()
     partly: str = ""
+    claimed: int = 0
 
     @property
     def is_answer(self) -> bool:

@@ -12,7 +12,9 @@ from replicate.errors import UserError
 from replicate.files import canonical, write_atomic
 from replicate.report.collected import compressed, csv_bytes, measurements_frame, verdicts_frame
 from replicate.report.findings import Findings
+from replicate.report.forest import forest
 from replicate.report.index import index_markdown
+from replicate.report.networks import networks
 from replicate.report.table import markdown
 from replicate.report.verdict_file import VERDICTS, VerdictFile, all_verdicts, verdict_file
 from replicate.runs.records import Record
@@ -59,7 +61,8 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 def write_index(results_dir: Path) -> None:
     """Write what `results_dir` says as a whole, from the folder of every experiment and scale in it.
 
-    README.md, the index; verdicts.csv and measurements.csv.gz. Raises UserError for a damaged file.
+    README.md, the index; verdicts.csv and measurements.csv.gz; forest.svg and networks.svg. Raises UserError for a
+    damaged file.
     """
     found = list(all_verdicts(results_dir))
     records = [(data, read_records(results_dir / data.folder / RECORDS)) for data in found]
@@ -68,7 +71,19 @@ def write_index(results_dir: Path) -> None:
         ALL_VERDICTS: csv_bytes(verdicts_frame(found)),
         ALL_MEASUREMENTS: compressed(csv_bytes(measurements_frame(records))),
     }
-    write_files(results_dir, files)
+    write_files(results_dir, files | overview_figures(found, records))
+
+
+def overview_figures(
+    found: Sequence[VerdictFile], records: Sequence[tuple[VerdictFile, Sequence[Record]]]
+) -> dict[str, bytes]:
+    """forest.svg and networks.svg, where there is anything to draw."""
+    trees, (panels, alone) = forest(found), networks(records)
+    if not trees.lines and not panels:
+        return {}
+    from replicate.report.figures.draw import overview_svgs  # here, since matplotlib takes a second to import
+
+    return overview_svgs(trees, panels, alone)
 
 
 def read_records(path: Path) -> list[Record]:

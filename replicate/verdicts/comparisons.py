@@ -76,6 +76,11 @@ class Comparison:
         return len(self.region.bounds) == 1
 
     @property
+    def claimed(self) -> int:
+        """The sign of the effect that is claimed; 0 where the region has two bounds."""
+        return 0 if not self.one_sided else -1 if isfinite(self.region.high) else 1
+
+    @property
     def against(self) -> tuple[float, ...]:
         """The weights, signed so that a large value speaks against the claim."""
         return self.weights if isfinite(self.region.high) else tuple(-w for w in self.weights)

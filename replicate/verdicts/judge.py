@@ -121,6 +121,7 @@ def decide(found: Assessment) -> Verdict:
         total=len(found.needed),
         open=tuple(e.label for e in found.open),
         partly=", ".join(found.partly),
+        claimed=numbers.comparison.claimed if numbers.comparison else 0,
     )
 
 

@@ -1,6 +1,7 @@
 """From findings to a drawn file: which figure a study has, as SVG or PNG, equal bytes for equal findings."""
 
 import io
+from collections.abc import Callable, Sequence
 
 import matplotlib
 import matplotlib.style
@@ -9,11 +10,16 @@ from matplotlib.figure import Figure
 from replicate.report.figures.style import STYLE
 from replicate.report.figures.table_figure import draw_table
 from replicate.report.findings import Findings
+from replicate.report.forest import Forest
+from replicate.report.networks import Panel
+
+UNDATED: dict[str, None] = {"Date": None, "Creator": None}
+FOREST, NETWORKS = "forest.svg", "networks.svg"
 
 
 def figure_svg(findings: Findings) -> bytes:
     """The figure as SVG: equal findings, equal bytes."""
-    return render(findings, "svg", {"Date": None, "Creator": None})
+    return render(findings, "svg", UNDATED)
 
 
 def figure_png(findings: Findings) -> bytes:
@@ -22,10 +28,24 @@ def figure_png(findings: Findings) -> bytes:
 
 
 def render(findings: Findings, kind: str, metadata: dict[str, None]) -> bytes:
+    return rendered(lambda: draw(findings), kind, metadata)
+
+
+def rendered(made: Callable[[], Figure], kind: str = "svg", metadata: dict[str, None] | None = None) -> bytes:
+    """What `made` draws, in the suite's style."""
     file = io.BytesIO()
     with matplotlib.style.context(["default", STYLE]):
-        draw(findings).savefig(file, format=kind, metadata=metadata, dpi=150)
+        made().savefig(file, format=kind, metadata=UNDATED if metadata is None else metadata, dpi=150)
     return file.getvalue()
+
+
+def overview_svgs(forest: Forest, panels: Sequence[Panel], alone: int) -> dict[str, bytes]:
+    """The figures of all results together, by the name of their file; none of what there is not."""
+    from replicate.report.figures.forest_figure import draw_forest
+    from replicate.report.figures.networks_figure import draw_networks
+
+    made = {FOREST: rendered(lambda: draw_forest(forest))} if forest.lines else {}
+    return made | ({NETWORKS: rendered(lambda: draw_networks(panels, alone))} if panels else {})
 
 
 def draw(findings: Findings) -> Figure:
