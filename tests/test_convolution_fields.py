@@ -14,7 +14,8 @@ from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model, model_names
 from replicate.papers import load_paper
 from replicate.report import report
-from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.report.figures import has_own_figure
+from replicate.report.figures.draw import draw
 from replicate.statements import receptive
 from replicate.statements.measure import conv
 from replicate.statements.reach import Reach, follow, joined
@@ -128,8 +129,8 @@ def test_the_rule_holds_for_stacks_and_not_for_networks(tmp_path: Path) -> None:
         "field_rule_networks": Outcome.DIFFERS,
         "field_recursion": Outcome.EXACT,
     }
-    figure = convolution_figure(findings)
-    assert figure is not None
+    assert has_own_figure(findings)
+    figure = draw(findings)
     assert [np.size(line.get_xdata()) for line in figure.axes[0].lines[:2]] == [5, 1]
 
 

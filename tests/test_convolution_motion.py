@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from replicate.report import report
-from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.report.figures import has_own_figure
+from replicate.report.figures.draw import draw
 from replicate.studies import translation as motion
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
@@ -86,6 +87,6 @@ def test_every_claim_is_decided_and_drawn(tmp_path: Path) -> None:
     findings, verdicts = report(sweep.experiment, sweep.records)
     assert len(verdicts) == 5
     assert {verdict.outcome for verdict in verdicts} <= {Outcome.EXACT, Outcome.HOLDS}
-    figure = convolution_figure(findings)
-    assert figure is not None
+    assert has_own_figure(findings)
+    figure = draw(findings)
     assert [len(axes.lines) for axes in figure.axes] == [7, 7, 4]

@@ -8,7 +8,8 @@ import torch
 
 from replicate.experiments.experiment import load_experiment
 from replicate.report import report
-from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.report.figures import has_own_figure
+from replicate.report.figures.draw import draw
 from replicate.report.findings import gather
 from replicate.statements import algorithms as by
 from replicate.studies.conv_speed import applicable, checked, milliseconds, problem, products
@@ -96,8 +97,8 @@ def test_the_experiment_counts_exactly_and_draws_a_panel_for_each_map(tmp_path: 
     sweep = run_experiment("conv_algorithms", words, quiet=True)
     findings, verdicts = report(sweep.experiment, sweep.records)
     assert verdicts == [], "nothing is judged at smoke scale"
-    figure = convolution_figure(findings)
-    assert figure is not None
+    assert has_own_figure(findings)
+    figure = draw(findings)
     assert [len(axes.lines) for axes in figure.axes] == [len(by.ALGORITHMS)] * 2
     [times] = [line for line in figure.axes[1].lines if line.get_label() == "fft"]
     assert np.array_equal(times.get_xdata(), [1, 3])
@@ -105,4 +106,4 @@ def test_the_experiment_counts_exactly_and_draws_a_panel_for_each_map(tmp_path: 
 
 def test_other_experiments_have_no_such_figure() -> None:
     experiment = load_experiment("conv_arithmetic")
-    assert convolution_figure(gather(experiment, experiment.runs(), [])) is None
+    assert not has_own_figure(gather(experiment, experiment.runs(), []))

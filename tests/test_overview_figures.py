@@ -8,9 +8,9 @@ import pytest
 
 from replicate.overview.findings_page import forest_image
 from replicate.papers.claims import Cell
-from replicate.report.figures.draw import FOREST, overview_svgs
+from replicate.report.figures.draw import overview_svgs
 from replicate.report.figures.forest_figure import draw_forest
-from replicate.report.forest import Forest, ForestLine, forest
+from replicate.report.forest import FOREST, Forest, ForestLine, forest
 from replicate.report.networks import networks
 from replicate.report.verdict_file import VerdictFile, all_verdicts
 from replicate.report.write import RECORDS, read_records

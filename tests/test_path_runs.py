@@ -17,8 +17,8 @@ from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.papers import load_paper
 from replicate.report import report
-from replicate.report.figures.draw import figure_svg
-from replicate.report.figures.path_figures import path_figure
+from replicate.report.figures import has_own_figure
+from replicate.report.figures.draw import draw, figure_svg
 from replicate.report.findings import gather
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
@@ -235,8 +235,8 @@ def test_every_path_experiment_draws_its_own_figure(name: str, panels: int) -> N
     curves = {**dict.fromkeys(CURVES, (1.0, 2.0, 3.0)), "survivors": (1.0, 0.5, 0.2)}
     records = [record_of(run, SINGLES, curves) for run in experiment.runs()]
     findings = gather(experiment, experiment.runs(), records)
-    figure = path_figure(findings)
-    assert figure is not None
+    assert has_own_figure(findings)
+    figure = draw(findings)
     drawn = [axes for axes in figure.axes if axes.axison]
     assert len(drawn) == panels
     assert all(axes.lines or axes.patches for axes in drawn)
@@ -246,8 +246,7 @@ def test_every_path_experiment_draws_its_own_figure(name: str, panels: int) -> N
 def test_the_printed_error_stands_beside_ours() -> None:
     experiment = load_experiment("path_deletion_many", ["scale=smoke"])
     records = [record_of(run, SINGLES, {"drawn_error": [20.0, 30.0]}) for run in experiment.runs()]
-    figure = path_figure(gather(experiment, experiment.runs(), records))
-    assert figure is not None
+    figure = draw(gather(experiment, experiment.runs(), records))
     marked = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
     points = [np.asarray(line.get_xydata()).tolist() for line in marked]
     assert points == [[[2.0, 20.0]]]
@@ -255,4 +254,4 @@ def test_the_printed_error_stands_beside_ours() -> None:
 
 def test_other_experiments_keep_their_figure() -> None:
     experiment = load_experiment("resnet_shortcuts", ["scale=smoke"])
-    assert path_figure(gather(experiment, experiment.runs(), [])) is None
+    assert not has_own_figure(gather(experiment, experiment.runs(), []))

@@ -11,6 +11,8 @@ from replicate.report.verdict_file import Answered, VerdictFile
 from replicate.report.wording import cite, plural
 from replicate.verdicts import Outcome
 
+FOREST = "forest.svg"
+"""The file of results/ with the figure."""
 WIDTH = 0.05
 """The share of the level under which the axis is linear; beyond it is logarithmic, so that it shows 2 % and 100 %."""
 WIDEST, NARROWEST = 1.2, 0.25

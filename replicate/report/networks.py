@@ -10,6 +10,8 @@ from replicate.report.verdict_file import VerdictFile
 from replicate.report.wording import plural
 from replicate.runs.records import Record
 
+NETWORKS = "networks.svg"
+"""The file of results/ with the figure."""
 FEWEST = 3  # networks of a panel
 WHERE = ("root", "download", "decoder", "validation")
 """Keys of a run's data that change no image that is learnt or tested."""

@@ -24,10 +24,9 @@ HEIGHT = 3.2  # inches
 IMAGE = 224  # pixels: the side of ImageNet's crops
 
 
-def convolution_figure(findings: Findings) -> Figure | None:
-    """The figure of an experiment of these studies; None for every other experiment."""
-    draw = FIGURES.get(findings.experiment.settings.study)
-    return draw(findings) if draw is not None and not findings.frame.empty else None
+def convolution_figure(findings: Findings) -> Callable[[Findings], Figure] | None:
+    """What draws the figure of an experiment of these studies; None for every other experiment."""
+    return None if findings.frame.empty else FIGURES.get(findings.experiment.settings.study)
 
 
 def draw_speed(findings: Findings) -> Figure:

@@ -7,14 +7,17 @@ import matplotlib
 import matplotlib.style
 from matplotlib.figure import Figure
 
+from replicate.report.figures.convolution_figures import convolution_figure
+from replicate.report.figures.ladder_figure import ladder_figure
+from replicate.report.figures.path_figures import path_figure
 from replicate.report.figures.style import STYLE
 from replicate.report.figures.table_figure import draw_table
 from replicate.report.findings import Findings
-from replicate.report.forest import Forest
-from replicate.report.networks import Panel
+from replicate.report.forest import FOREST, Forest
+from replicate.report.networks import NETWORKS, Panel
 
+Draw = Callable[[Findings], Figure]
 UNDATED: dict[str, None] = {"Date": None, "Creator": None}
-FOREST, NETWORKS = "forest.svg", "networks.svg"
 
 
 def figure_svg(findings: Findings) -> bytes:
@@ -50,8 +53,10 @@ def overview_svgs(forest: Forest, panels: Sequence[Panel], alone: int) -> dict[s
 
 def draw(findings: Findings) -> Figure:
     """The paper's own figure where a study has one, else the table as a figure."""
-    from replicate.report.figures.convolution_figures import convolution_figure
-    from replicate.report.figures.path_figures import path_figure
+    own = own_figure(findings)
+    return draw_table(findings) if own is None else own(findings)
 
-    own = path_figure(findings) or convolution_figure(findings)
-    return own if own is not None else draw_table(findings)
+
+def own_figure(findings: Findings) -> Draw | None:
+    """What draws the figure of the experiment's study, or of a ladder of networks; None for any other experiment."""
+    return path_figure(findings) or convolution_figure(findings) or ladder_figure(findings)

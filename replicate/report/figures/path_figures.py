@@ -20,10 +20,9 @@ ERROR = "test error (%)"
 Draw = Callable[[Findings], Figure]
 
 
-def path_figure(findings: Findings) -> Figure | None:
-    """The paper's own figure for an experiment of the path studies; None for every other experiment."""
-    draw = FIGURES.get(kind(findings.runs[0])) if findings.runs else None
-    return draw(findings) if draw is not None else None
+def path_figure(findings: Findings) -> Draw | None:
+    """What draws the paper's own figure for an experiment of the path studies; None for every other experiment."""
+    return FIGURES.get(kind(findings.runs[0])) if findings.runs else None
 
 
 def kind(run: Run) -> str:
@@ -143,7 +142,7 @@ def draw_published(axes: Axes, findings: Findings, along: str) -> None:
     for line in findings.variants:
         x, y = mean(line, along), line.published.get("test_error")
         if x is not None and y is not None:
-            axes.plot([x], [float(y)], "D", color=PUBLISHED, label=f"published: {line.row}")
+            axes.plot([x], [float(y)], "D", color=PUBLISHED, label=f"published: {line.row}, same share of the depth")
 
 
 def draw_swap(findings: Findings) -> Figure:
@@ -188,7 +187,10 @@ def draw_window(axes: Axes, findings: Findings) -> None:
     if len(lengths):
         scale = float(lengths.max()) / options["of"]
         axes.axvspan(options["low"] * scale, options["high"] * scale, color=PUBLISHED, alpha=0.15, linewidth=0)
-        axes.set_title(f"band: {options['low']} to {options['high']} of {options['of']}, published", fontsize=8)
+        axes.set_title(
+            f"band: {options['low']} to {options['high']} of {options['of']}, published, in proportion to our depth",
+            fontsize=7,
+        )
 
 
 def draw_lengths(findings: Findings) -> Figure:

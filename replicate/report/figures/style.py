@@ -40,8 +40,12 @@ def titles(findings: Findings) -> tuple[str, str]:
 
 def drawn_columns(findings: Findings) -> Sequence[str]:
     """The bound columns with a printed number, or all bound columns where the paper prints none."""
-    numbers = [c for c in findings.columns if any(is_number(line.published.get(c)) for line in findings.variants)]
-    return numbers or findings.columns
+    return [column for column in findings.columns if prints(findings, column)] or findings.columns
+
+
+def prints(findings: Findings, column: str) -> bool:
+    """Whether the paper prints a number of the column for any variant."""
+    return any(is_number(line.published.get(column)) for line in findings.variants)
 
 
 def draw_published(axes: Axes, findings: Findings, column: str) -> None:
