@@ -28,6 +28,14 @@ def test_the_readme_of_this_repository_is_up_to_date() -> None:
     assert not changed, "results/ or experiments changed: run `replicate readme`"
 
 
+@pytest.mark.skipif(not (PACKAGE.parent / "README.md").exists(), reason="needs a checkout")
+def test_pages_are_read_on_a_few_screens() -> None:
+    text = (PACKAGE.parent / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") < 150
+    assert len(text.encode()) < 12_000
+    assert (PACKAGE.parent / "results" / "README.md").stat().st_size < 20_000
+
+
 def test_the_table_counts_every_claim_of_every_paper_once(tmp_path: Path) -> None:
     results = write_made_up_results(tmp_path)
     found = list(all_verdicts(results))

@@ -14,8 +14,10 @@ from replicate.experiments.catalogue import catalogue
 from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.titles import place
-from replicate.report import committed_records
+from replicate.report import committed_records, report
 from replicate.report.findings import gather
+from replicate.report.forest import forest
+from replicate.report.verdict_file import all_verdicts
 from replicate.report.wording import cite
 from replicate.site import build_site, pages
 from replicate.site.axes import axis
@@ -53,8 +55,8 @@ def markdown_rows(path: Path) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in (lines[0], *lines[2:])]
 
 
-def outcomes(path: Path) -> dict[str, str]:
-    return {verdict["claim"]: verdict["outcome"] for verdict in json.loads(path.read_text())["verdicts"]}
+def answers(path: Path, field: str = "answer") -> dict[str, str]:
+    return {verdict["claim"]: verdict[field] for verdict in json.loads(path.read_text())["verdicts"]}
 
 
 def test_every_paper_and_experiment_has_a_page(read: dict[str, Page]) -> None:
@@ -65,7 +67,7 @@ def test_every_paper_and_experiment_has_a_page(read: dict[str, Page]) -> None:
 def test_links_lead_somewhere_and_pages_load_nothing_from_elsewhere(site: Path, read: dict[str, Page]) -> None:
     for name, page in read.items():
         for resource in page.resources:
-            assert resource == "data:," or (site / name).parent.joinpath(resource).is_file(), f"{name} loads {resource}"
+            assert (site / name).parent.joinpath(resource).is_file(), f"{name} loads {resource}"
         for link in page.links:
             target, _, anchor = link.partition("#")
             if link.startswith("https://arxiv.org/abs/"):
@@ -98,11 +100,11 @@ def test_an_experiments_page_has_the_numbers_of_its_results(
     page = read[f"experiment/{experiment}.html"]
     assert page.tables[f"table-{scale}"] == markdown_rows(folder / "table.md")
     text = (site / f"experiment/{experiment}.html").read_text()
-    for claim, outcome in outcomes(folder / "verdicts.json").items():
-        shown = re.search(rf'<li id="{scale}-{claim}"><span class="v [\w-]+">([\w ]+)</span>', text)
+    for claim, answer in answers(folder / "verdicts.json").items():
+        shown = re.search(rf'<li id="{scale}-{claim}"><span class="v [\w-]+">([^<]+)</span>', text)
         assert shown
-        assert shown[1] == outcome
-    for name in ("runs.csv", "verdicts.json"):
+        assert shown[1] == answer
+    for name in ("runs.csv", "verdicts.json", *(["figure.svg"] if scale == "laptop" else [])):
         assert (site / "data" / experiment / scale / name).read_bytes() == (folder / name).read_bytes()
 
 
@@ -117,10 +119,12 @@ def test_figures_say_what_the_table_says(read: dict[str, Page]) -> None:
 
 def test_the_overview_has_every_claim_with_its_verdict(results: Path, read: dict[str, Page]) -> None:
     head, *lines = read["index.html"].tables["matrix"]
-    assert len(lines) == sum(len(load_paper(paper).claims) for paper in paper_ids())
+    assert len(lines) + len(read["index.html"].tables["counted"]) - 1 == sum(
+        len(load_paper(paper).claims) for paper in paper_ids()
+    )
     statement = {claim.id: claim.statement for claim in load_paper("resnext").claims}
     by_claim = {(line[0], line[1]): line for line in lines}
-    for claim, outcome in outcomes(results / "resnext/resnext_cardinality/laptop/verdicts.json").items():
+    for claim, outcome in answers(results / "resnext/resnext_cardinality/laptop/verdicts.json", "outcome").items():
         line = by_claim["resnext", statement[claim]]
         assert line[head.index("laptop")] == outcome
         assert line[head.index("paper", 1)] == "not run"
@@ -132,8 +136,9 @@ def test_a_papers_page_shows_published_beside_measured(site: Path, read: dict[st
     for row in rows:
         cell = row[head.index("top-1 error (%), mean ± 95 % (n)")]
         published = row[head.index("top-1 error (%), published")]
-        line = f'<th scope="row">{row[1]}</th><td class="num">{published}</td><td class="num ours">{cell}</td>'
+        line = f'<th scope="row">{row[1]}</th><td data-label="top-1 error (%)" class="num">{published}</td>'
         assert line in text
+        assert f'<td data-label="laptop scale" class="num ours">{cell}</td>' in text
     assert all(said.split("'")[0][:40] in text for said in load_paper("resnext").discrepancies[:3])
 
 
@@ -169,7 +174,39 @@ def test_a_folder_with_something_else_is_left_alone(results: Path, tmp_path: Pat
 def test_without_results_everything_is_not_run(tmp_path: Path) -> None:
     build_site(tmp_path / "none", tmp_path / "site")
     tiles = re.findall(r"<b>(\d+)</b><span class=\"v ([\w-]+)\">", (tmp_path / "site/index.html").read_text())
-    assert [word for count, word in tiles if count != "0"] == ["not-run"]
+    assert {word for count, word in tiles if count != "0"} == {"not-run"}
+
+
+def test_the_front_page_begins_with_findings_and_every_drawn_effect(site: Path, results: Path) -> None:
+    text = (site / "index.html").read_text()
+    assert (
+        text.index('id="findings"') < text.index('id="forest"') < text.index('id="papers"') < text.index('id="matrix"')
+    )
+    drawn = forest(all_verdicts(results)).lines
+    links = re.findall(r'class="dotrow [\w-]+" href="([^"]+)"', text)
+    assert (
+        links == [f"experiment/{one.data.experiment}.html#{one.data.scale}-{one.answer.claim}" for one in drawn] != []
+    )
+    assert "laptop scale</span>" in text  # the condition stands on the badge
+
+
+def test_what_has_no_claim_says_what_was_measured(tmp_path: Path) -> None:
+    experiment = load_experiment("squeezenet_ratio_parameters")
+    report(experiment, [record_of(run, {"mebibytes": 1.0}) for run in experiment.runs()], tmp_path)
+    build_site(tmp_path, tmp_path / "site")
+    text = (tmp_path / "site/experiment/squeezenet_ratio_parameters.html").read_text()
+    assert re.search(r'class="none">\d+ runs measured, 0 of \d+ numbers agree<', text)
+
+
+def test_pages_tell_others_what_they_are(read: dict[str, Page], site: Path) -> None:
+    for name in read:
+        text = (site / name).read_text()
+        described = re.search(r'<meta name="description" content="([^"]+)">', text)
+        titled = re.search(r"<title>(.+) · replicate</title>", text)
+        assert described, name
+        assert titled, name
+        assert f'<meta property="og:title" content="{titled[1]}">' in text
+    assert "?</h1>" in (site / "experiment/resnext_cardinality.html").read_text()
 
 
 def test_names_of_an_experiment_cannot_break_out_of_the_page() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from replicate.papers import load_paper
 from replicate.site import build_site
 from tests.site_results import write_made_up_results
 
@@ -112,6 +113,16 @@ def test_phones_need_no_sideways_scrolling(visits: dict[str, Visit]) -> None:
     assert {name: visit.width for name, visit in visits.items() if visit.width > PHONE} == {}
 
 
+def test_what_was_measured_is_seen_on_a_phone(browser: Chrome, site: Path) -> None:
+    size = {"width": PHONE, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    open_page(browser, site, "experiment/resnext_cardinality.html")
+    script = "return [...document.querySelectorAll('#table-laptop td')].map(cell => cell.getBoundingClientRect().right)"
+    rights = browser.execute_script(script)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert 0 < max(rights) <= PHONE
+
+
 def test_tables_sort_both_ways_numbers_as_numbers(browser: Chrome, site: Path) -> None:
     open_page(browser, site, "experiment/resnext_cardinality.html")
     head = browser.find_element(By.CSS_SELECTOR, "#table-laptop thead th:nth-child(3)")
@@ -168,6 +179,30 @@ def test_a_tile_shows_the_claims_that_it_counts(browser: Chrome, site: Path) -> 
     count = int(tile.find_element(By.TAG_NAME, "b").text)
     tile.click()
     assert sum(cell == "holds" for row in shown(browser, "matrix") for cell in row) == count > 0
+
+
+def test_what_is_chosen_stands_in_the_address_and_the_back_button_works(browser: Chrome, site: Path) -> None:
+    open_page(browser, site, "index.html")
+    everything = len(shown(browser, "matrix"))
+    browser.find_element(By.CSS_SELECTOR, ".tile.holds").click()
+    chosen = shown(browser, "matrix")
+    assert browser.current_url.endswith("#matrix?outcome=holds")
+    browser.back()
+    WebDriverWait(browser, 10).until(lambda _: len(shown(browser, "matrix")) == everything)
+    browser.forward()
+    WebDriverWait(browser, 10).until(lambda _: shown(browser, "matrix") == chosen)
+    browser.get("about:blank")
+    browser.get(f"{(site / 'index.html').as_uri()}#matrix?outcome=holds")
+    assert shown(browser, "matrix") == chosen
+
+
+def test_a_link_to_a_claim_shows_it_below_both_heads_and_no_button_holds_a_link(browser: Chrome, site: Path) -> None:
+    claim = load_paper("resnext").claims[3].id
+    browser.get(f"{(site / 'paper/resnext.html').as_uri()}#{claim}")
+    script = "const at = (part) => document.querySelector(part).getBoundingClientRect();"
+    places = browser.execute_script(f"{script} return [at('#claims thead th').bottom, at('#{claim}').top]")
+    assert places[0] <= places[1] + 1
+    assert browser.execute_script("return document.querySelectorAll('button a, a button').length") == 0
 
 
 def test_search_finds_claims_papers_and_experiments(browser: Chrome, site: Path) -> None:

@@ -6,14 +6,15 @@ from pathlib import Path
 from replicate.errors import UserError
 from replicate.files import write_atomic
 from replicate.report.collected import csv_bytes
+from replicate.report.networks import NETWORKS
 from replicate.report.verdict_file import VERDICTS, verdict_file
-from replicate.report.write import RUNS, pretty, runs_frame
+from replicate.report.write import FIGURE, RUNS, pretty, runs_frame
 from replicate.site import pages
 from replicate.site.content import Content, Result, read_content
 
 __all__ = ["Content", "build_site", "read_content", "site_files"]
 
-ASSETS = ("site.css", "site.js")
+ASSETS = ("site.css", "site.js", "icon.svg")
 MARK = "assets/site.css"  # a folder with it is an earlier site, whose pages may be replaced
 
 
@@ -39,7 +40,12 @@ def build_site(results_dir: Path, out: Path) -> int:
 
 def remove_stale(out: Path, files: dict[str, bytes]) -> None:
     """Remove an earlier site's pages and data that are not among `files`."""
-    for pattern in ("paper/*.html", "experiment/*.html", f"data/*/*/{RUNS}", f"data/*/*/{VERDICTS}"):
+    for pattern in (
+        "paper/*.html",
+        "experiment/*.html",
+        *(f"data/*/*/{name}" for name in (RUNS, VERDICTS, FIGURE)),
+        f"data/{NETWORKS}",
+    ):
         for path in out.glob(pattern):
             if path.relative_to(out).as_posix() not in files:
                 path.unlink()
@@ -51,6 +57,8 @@ def site_files(content: Content) -> Iterator[tuple[str, bytes]]:
         yield name, text.encode()
     for result in content.results:
         yield from data_files(result)
+    if content.networks:
+        yield f"data/{NETWORKS}", content.networks
 
 
 def texts(content: Content) -> Iterator[tuple[str, str]]:
@@ -66,7 +74,9 @@ def texts(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def data_files(result: Result) -> Iterator[tuple[str, bytes]]:
-    """The result's runs and verdicts, as results/ has them, to download."""
+    """The result's runs, verdicts and figure, as results/ has them, to look at or download."""
     folder = f"data/{result.entry.name}/{result.scale}"
     yield f"{folder}/{RUNS}", csv_bytes(runs_frame(result.findings))
     yield f"{folder}/{VERDICTS}", pretty(verdict_file(result.findings, result.verdicts))
+    if result.figure:
+        yield result.drawn, result.figure

@@ -12,6 +12,8 @@ from replicate.report.table import decimal_places, measured_cell
 from replicate.report.wording import heading, published_cell, remarks
 from replicate.site.axes import Axis, axis
 
+FAIL = "fail"  # what a paper prints of a network that did not learn
+
 
 @dataclass(frozen=True)
 class DotRow:
@@ -25,6 +27,11 @@ class DotRow:
     runs: Sequence[float]
     diverged: bool
     remark: str
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to show on either side."""
+        return self.published is not None or self.printed == FAIL or self.sample is not None or bool(self.remark)
 
     @property
     def span(self) -> tuple[float, float] | None:
@@ -45,6 +52,11 @@ class DotChart:
     heading: str
     rows: Sequence[DotRow]
     shared: bool
+
+    @property
+    def printed(self) -> bool:
+        """Whether the paper prints anything of it; if not, its half is left out."""
+        return any(row.published is not None or row.printed == FAIL for row in self.rows)
 
     @cached_property
     def left(self) -> Axis:
@@ -75,7 +87,7 @@ def dot_charts(findings: Findings) -> list[DotChart]:
 def dot_chart(findings: Findings, column: str, places: int) -> DotChart:
     runs = single_runs(findings, column)
     rows = [dot_row(findings, line, column, places, runs.get(line.variant, ())) for line in findings.variants]
-    return DotChart(heading(findings, column), rows, findings.comparable)
+    return DotChart(heading(findings, column), [row for row in rows if row.known], findings.comparable)
 
 
 def dot_row(findings: Findings, line: VariantFindings, column: str, places: int, runs: Sequence[float]) -> DotRow:

@@ -5,20 +5,23 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from replicate.experiments.catalogue import Entry, cost_text
 from replicate.experiments.scale import Scale, lines_at
 from replicate.papers import Claim, Paper
 from replicate.papers.titles import place, table_place
 from replicate.paths import experiment_files
+from replicate.report.figures import has_own_figure
 from replicate.report.numbers import numbers_frame, protocol_line
 from replicate.report.table import LEFT, explanation, table_frame
 from replicate.report.verdict_words import basis
 from replicate.report.wording import capital, cite, comparison, data_used, run_summary
+from replicate.site.cards import cards, measured_words
 from replicate.site.citations import arxiv_ids, bibtex
 from replicate.site.content import Answer, Content, Result, in_order
 from replicate.site.curves import curve_charts
@@ -28,6 +31,7 @@ from replicate.site.published_tables import printed_tables
 from replicate.verdicts import Outcome
 
 FOLDER = Path(__file__).parent
+SUMMARY = 200  # characters of a page's description
 WORDS = tuple(outcome.value for outcome in Outcome)
 TEXT_COLUMNS = frozenset({*LEFT, "id", "status", "commit", "cpu", "gpu", "python", "torch", "torchvision"})
 
@@ -43,7 +47,7 @@ def environment_of_templates() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters.update(slug=slug, zip=zip, capital=capital, short_name=cite)
-    made.filters.update(costs=cost_text, basis=basis)
+    made.filters.update(costs=cost_text, basis=basis, summary=summary, breakable=breakable)
     made.globals.update(zip=zip, words=WORDS, text_columns=TEXT_COLUMNS)
     return made
 
@@ -53,25 +57,47 @@ def slug(text: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 
+def breakable(name: str) -> Markup:
+    """A name that a narrow column may break after its underscores."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def summary(text: str) -> str:
+    """What search engines and previews show of a text: its beginning, up to a whole word."""
+    return shorten(" ".join(text.split()), SUMMARY, placeholder=" …")
+
+
 def render(template: str, root: str, **values: Any) -> str:
     """One page; `root` leads from it to the site's folder."""
     return environment_of_templates().get_template(template).render(root=root, **values).rstrip() + "\n"
 
 
 def overview(content: Content) -> str:
-    """Tally, papers and the matrix claim x scale."""
+    """Findings, the forest, papers, and the matrix claim x scale: of trained networks, and of what is counted."""
     lines = [claim_line(content, paper, claim) for paper in content.papers for claim in paper.claims]
+    trained = [line for line in lines if (line["paper"].id, line["claim"].id) in content.trained]
+    counted = [line for line in lines if line not in trained]
     return render(
         "overview.html",
         "",
         section="overview",
         content=content,
-        tally=tally(answer.outcome for line in lines for many in line["answers"].values() for answer in many),
+        cards=cards(content),
+        forest=content.forest(),
+        groups=[
+            ("matrix", "Claims on trained networks", trained, tally_of(trained)),
+            ("counted", "Claims that are counted or computed", counted, tally_of(counted)),
+        ],
         papers=[paper_line(content, paper) for paper in content.papers],
         lines=lines,
         asked=sum(any(line["answers"].values()) for line in lines),
         runs=sum(len(result.findings.records) for result in content.results),
     )
+
+
+def tally_of(lines: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """The answers of claims, counted."""
+    return tally(answer.outcome for line in lines for many in line["answers"].values() for answer in many)
 
 
 def tally(outcomes: Iterable[Outcome]) -> dict[str, int]:
@@ -82,7 +108,8 @@ def tally(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 def paper_line(content: Content, paper: Paper) -> dict[str, Any]:
     entries = content.entries_of(paper)
-    return {"paper": paper, "tally": tally(content.outcomes_of(paper)), "experiments": len(entries)}
+    said = measured_words([result for entry in entries for result in content.results_of(entry)])
+    return {"paper": paper, "tally": tally(content.outcomes_of(paper)), "experiments": len(entries), "said": said}
 
 
 def claim_line(content: Content, paper: Paper, claim: Claim) -> dict[str, Any]:
@@ -101,7 +128,7 @@ def experiments(content: Content) -> str:
 
 def experiment_line(content: Content, paper: Paper, entry: Entry) -> dict[str, Any]:
     results = content.results_of(entry)
-    found = tally(verdict.outcome for result in results for verdict in result.verdicts)
+    found = tally(outcome for result in results for outcome in result.outcomes)
     runs = {result.scale: len(result.findings.records) for result in results}
     state = "done" if results else "not-run"
     return {
@@ -110,6 +137,7 @@ def experiment_line(content: Content, paper: Paper, entry: Entry) -> dict[str, A
         "place": table_place(paper, entry.table),
         "runs": runs,
         "tally": found,
+        "said": measured_words(results),
         "state": state,
     }
 
@@ -123,7 +151,8 @@ def paper_page(content: Content, paper: Paper) -> str:
         section="papers",
         content=content,
         paper=paper,
-        tally=tally(content.outcomes_of(paper)),
+        line=paper_line(content, paper),
+        forest=content.forest(paper),
         lines=[claim_line(content, paper, claim) for claim in paper.claims],
         tables=printed_tables(content, paper),
         experiments=[experiment_line(content, paper, entry) for entry in entries],
@@ -183,6 +212,7 @@ def scale_part(entry: Entry, scale: Scale, result: Result | None) -> dict[str, A
         "numbers": numbers_frame(findings),
         "protocol": protocol_line(findings),
         "data": data_used(findings),
+        "own_figure": has_own_figure(findings),
         "dots": dot_charts(findings),
         "curves": curve_charts(findings),
         "runs": run_table(findings),

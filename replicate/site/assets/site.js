@@ -41,10 +41,12 @@
     all("thead th", table).forEach((head) => {
       const sorter = document.createElement("button");
       sorter.type = "button";
-      sorter.append(...head.childNodes);
+      // a button holds no link: beside one it stands alone
+      if (head.querySelector("a")) sorter.setAttribute("aria-label", `Sort by ${head.textContent.trim()}`);
+      else sorter.append(...head.childNodes);
       head.append(sorter);
       head.setAttribute("aria-sort", "none");
-      sorter.addEventListener("click", (event) => { if (!event.target.closest("a")) sortBy(table, head); });
+      sorter.addEventListener("click", () => sortBy(table, head));
     });
   });
 
@@ -69,16 +71,36 @@
     const total = table.tBodies[0].rows.length;
     form.querySelector("output").value = `${shown === total ? "" : `${shown} of `}${total} ${table.dataset.noun}`;
   };
-  all("form.filters").forEach((form) => {
-    form.addEventListener("input", () => filter(form));
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(() => filter(form)));
-    filter(form); // a browser keeps what was chosen when it reloads a page
+  // What is chosen stands in the address, as #matrix?outcome=holds, so that it can be shared and the back button works.
+  // In the fragment, since a page that is opened from a file may change nothing else of its address.
+  const address = (form) => {
+    const chosen = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    return `#${form.dataset.table}${chosen.size ? `?${chosen}` : ""}`;
+  };
+  const remember = (form, step) => {
+    if (address(form) !== location.hash) history[step ? "pushState" : "replaceState"](null, "", address(form));
+  };
+  const restore = () => all("form.filters").forEach((form) => {
+    const [table, chosen = ""] = location.hash.slice(1).split("?");
+    const values = new URLSearchParams(table === form.dataset.table ? chosen : "");
+    [...form.elements].forEach((field) => { if (field.name) field.value = values.get(field.name) ?? ""; });
+    filter(form);
   });
+  all("form.filters").forEach((form) => {
+    form.addEventListener("input", (event) => { filter(form); remember(form, event.target.matches?.("select")); });
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => setTimeout(() => { filter(form); remember(form, true); }));
+  });
+  addEventListener("popstate", restore);
+  restore();
+  const first = document.getElementById(location.hash.slice(1).split("?")[0]);
+  if (first && location.hash.includes("?")) first.scrollIntoView();
   all(".tile").forEach((tile) => tile.addEventListener("click", () => {
-    const form = document.querySelector("form.filters");
+    const form = document.querySelector(`form.filters[data-table="${tile.dataset.form}"]`);
+    form.reset();
     form.elements.outcome.value = tile.dataset.outcome;
     filter(form);
+    remember(form, true);
     form.scrollIntoView();
   }));
 
