@@ -41,7 +41,8 @@ def cell(value: Any) -> str:
     if value is None or value != value:
         return ""
     if isinstance(value, Real) and not isinstance(value, bool):
-        return str(int(value)) if float(value).is_integer() else f"{float(value):.{DIGITS}g}"
+        number = float(value)
+        return f"{number:.0f}" if number.is_integer() else f"{number:.{DIGITS}g}"
     return str(value)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -67,7 +68,9 @@ def drawings(findings: Findings, found: Sequence[LadderOfNetworks]) -> list[Draw
     return todo
 
 
-Points = tuple["np.ndarray[tuple[int], np.dtype[np.float64]]", ...]
+Column: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
+Points = tuple[Column, ...]
+Values: TypeAlias = Column | Sequence[float]
 
 
 def points(family: Family, column: str, published: bool = False) -> Points:
@@ -113,20 +116,20 @@ def zip_looks(ladder: LadderOfNetworks) -> list[tuple[Family, tuple[str, str, st
     return [(family, LOOKS[place % len(LOOKS)]) for place, family in enumerate(ladder.families)]
 
 
-def wide(values: Sequence["np.ndarray[tuple[int], np.dtype[np.float64]]"]) -> bool:
+def wide(values: Sequence[Column]) -> bool:
     """Whether positive values span so much that an axis of them is logarithmic."""
     every = np.concatenate(values) if values else np.zeros(0)
     return bool(every.size and every.min() > 0 and every.max() > SPAN * every.min())
 
 
-def power(x: Sequence[float], y: Sequence[float]) -> str:
+def power(x: Values, y: Values) -> str:
     """`: power 1.95`, the slope of the line through the logarithms."""
     if len(x) < 2 or min(*x, *y) <= 0:
         return ""
     return f": power {np.polyfit(np.log(x), np.log(y), 1)[0]:.2f}"
 
 
-def name_line(axes: Axes, name: str, x: Sequence[float], y: Sequence[float], colour: str) -> None:
+def name_line(axes: Axes, name: str, x: Values, y: Values, colour: str) -> None:
     axes.annotate(name, (x[-1], y[-1]), (-4, 6), textcoords="offset points", ha="right", fontsize=8, color=colour)
 
 
