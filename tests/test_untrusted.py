@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.datasets import utils
 
 from benchmarks.sweeps import HEADER
-from replicate.cli import cost
+from replicate.cli.looking import cost
 from replicate.data import DataConfig, load
 from replicate.data.imagenet_files import list_images
 from replicate.errors import UserError

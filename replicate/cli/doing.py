@@ -1,0 +1,57 @@
+"""Commands that do runs: one experiment, the whole catalogue, everything at smoke scale."""
+
+import typer
+
+from replicate.cli.arguments import RESULTS, ExperimentName, Overrides, say
+
+
+def run(name: ExperimentName, overrides: Overrides = None) -> None:
+    """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
+    from replicate.report.again import tell
+    from replicate.runs.store import RunStore
+    from replicate.sweep.budget import run_within_budget
+
+    words = overrides or []
+    sweep = run_within_budget(name, words, RESULTS)
+    store = RunStore(sweep.experiment.runs_dir)
+    findings, found = tell(sweep.experiment, RESULTS, words)
+    if sweep.done_before < len(sweep.runs) and not findings.missing:
+        from replicate.wandb_mirror.summary import mirror_summary
+
+        mirror_summary(findings, found, store)
+    say(f"{len(sweep.runs)} runs: {sweep.done_before} were done before, {len(sweep.failed)} failed")
+    for failed in sweep.failed:
+        say(f"failed: {failed.variant} seed {failed.seed}, see {store.trace_path(failed.id)}")
+    if sweep.failed:
+        raise typer.Exit(1)
+
+
+def suite(overrides: Overrides = None) -> None:
+    """Do the whole catalogue within budget=8h, the runs that bring most answers first.
+
+    papers= and experiments= narrow it; other overrides hold for every experiment (scale=, runs_dir=, machine.workers=).
+    """
+    from replicate.experiments.duration import parse_duration
+    from replicate.sweep.suite import run_suite, selected_entries
+
+    named = dict(
+        word.split("=", 1) for word in overrides or [] if word.startswith(("budget=", "papers=", "experiments="))
+    )
+    words = [word for word in overrides or [] if word.split("=")[0] not in named]
+    scale = next((word.removeprefix("scale=") for word in words if word.startswith("scale=")), "laptop")
+    entries = selected_entries(listed(named.get("papers")), listed(named.get("experiments")), scale)
+    answers = run_suite(entries, words, parse_duration(named.get("budget", "8h")), RESULTS)
+    print(", ".join(f"{count} {outcome}" for outcome, count in answers.most_common()))
+
+
+def listed(text: str | None) -> list[str]:
+    """`a,b` or `[a, b]` as names; none without text."""
+    return [name for part in (text or "").strip("[]").split(",") if (name := part.strip())]
+
+
+def smoke() -> None:
+    """Run every experiment and variant for a few steps in a folder of its own; results/ stays as it is."""
+    from replicate.sweep.smoke import smoke_all
+
+    if smoke_all():
+        raise typer.Exit(1)

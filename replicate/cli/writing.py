@@ -1,0 +1,47 @@
+"""Commands that write what follows from records: reports, the site, the generated pages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from replicate.cli.arguments import RESULTS, Overrides, say
+
+
+def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
+    """Make tables, figures and verdicts again from the records: of one experiment, or of all that have any."""
+    from replicate.report.again import report_again
+
+    report_again(name, overrides or [], RESULTS)
+
+
+def calibration(
+    page: Annotated[Path, typer.Argument(help="The page to write.")] = Path("docs/calibration.md"),
+) -> None:
+    """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
+    from replicate.overview.calibration_page import write_calibration
+
+    write_calibration(page)
+    print(f"{page} written")
+
+
+def site(out: Annotated[Path, typer.Option(help="The folder to write it to.")] = Path("site")) -> None:
+    """Build the static site of papers, experiments and verdicts from results/; open its index.html in a browser."""
+    from replicate.site import build_site
+
+    count = build_site(RESULTS, out)
+    print(f"{count} files in {out}: open {out / 'index.html'}")
+
+
+def readme(
+    page: Annotated[Path, typer.Argument(help="The page to fill.")] = Path("README.md"),
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when it is out of date.")] = False,
+) -> None:
+    """Fill the generated tables of README.md from results/ and the experiments."""
+    from replicate.overview.readme import write_readme
+    from replicate.overview.source_documents import PAGE, write_source_documents
+
+    changed = write_readme(page, RESULTS, check) | write_source_documents(page.parent / PAGE, RESULTS, check)
+    say(f"{page} {'is out of date' if check and changed else 'filled anew' if changed else 'is up to date'}")
+    if check and changed:
+        raise typer.Exit(1)
