@@ -19,6 +19,7 @@ FILE_LINES, FUNCTION_LINES, FOLDER_FILES = 300, 50, 25
 
 LAYERS = (
     ("cli",),
+    ("api",),
     ("sweep",),
     ("site", "overview", "wandb_mirror"),
     ("report",),
@@ -34,7 +35,7 @@ LAYERS = (
     ("errors",),
 )
 """From the top of the house to its ground: a file imports from its own floor and from those below it."""
-TOP = {"cli", "errors", "paths", "files", "compat", "__init__", "api"}
+TOP = {"errors", "paths", "files", "compat", "__init__", "api"}
 """The only modules that lie loose in the package."""
 
 

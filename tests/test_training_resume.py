@@ -1,5 +1,6 @@
 """Stopping and going on changes nothing: bitwise, whatever was in flight, also after divergence or damage."""
 
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -123,3 +124,20 @@ def test_a_diverged_training_is_not_trained_on(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(Killed):
             record_of(run, tmp_path / "broken")
     assert record_of(run, tmp_path / "broken").outcome() == unbroken.outcome()
+
+
+def test_a_sealed_file_is_torchs_own_and_every_damaged_byte_is_seen(tmp_path: Path) -> None:
+    path, content = tmp_path / "weights.pt", {"layer.weight": torch.arange(6.0)}
+    checkpoint.seal(content, path)
+    assert torch.equal(torch.load(path)["layer.weight"], content["layer.weight"])
+    whole = path.read_bytes()
+    data = checkpoint.unseal(path)
+    for place in (0, len(whole) // 2, len(data) - 30, len(whole) - 1):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="checksum"):
+            checkpoint.unseal(path)
+    path.write_bytes(whole[:-40])
+    with pytest.raises(ValueError, match="checksum"):
+        checkpoint.unseal(path)
+    path.write_bytes(hashlib.sha256(data).hexdigest().encode() + b"\n" + data)  # as earlier versions wrote it
+    assert checkpoint.unseal(path) == data

@@ -17,21 +17,22 @@ from replicate.sweep.launch import Sweep, do_runs, run_experiment
 from replicate.sweep.sequential import Step, next_step
 
 
-def run_within_budget(name: str, words: Sequence[str], results: Path) -> Sweep:
+def run_within_budget(name: str, words: Sequence[str], results: Path, quiet: bool = False) -> Sweep:
     """Do what is planned of an experiment, then go on with the seeds that its open claims need, as long as time lasts.
 
-    The budget is the setting `budget`. A selection by variant= or seed= is done as it is. Raises UserError.
+    The budget is the setting `budget`. A selection by variant= or seed= is done as it is. `quiet` shows no
+    progress. Raises UserError.
     """
     began = time.time()
-    sweep = run_experiment(name, words)
+    sweep = run_experiment(name, words, quiet)
     experiment = sweep.experiment
     if experiment.budget is None or sweep.failed or any(map(is_sweep, words)):
         return sweep
-    failed = extend(experiment, began + experiment.budget, results)
+    failed = extend(experiment, began + experiment.budget, results, quiet)
     return Sweep(experiment, sweep.runs, sweep.records, sweep.done_before, [*sweep.failed, *failed])
 
 
-def extend(experiment: Experiment, deadline: float, results: Path) -> list[Run]:
+def extend(experiment: Experiment, deadline: float, results: Path, quiet: bool = False) -> list[Run]:
     """Further looks until every claim has its answer or the next look does not fit; returns runs that failed."""
     store, costs = RunStore(experiment.runs_dir), CostBook()
     while True:
@@ -41,7 +42,7 @@ def extend(experiment: Experiment, deadline: float, results: Path) -> list[Run]:
         step = next_step(findings, {record.id for record in records})
         if step is None or not fits(step, costs, deadline):
             return []
-        failed = do_runs([(experiment, run) for run in step.runs], store, deadline=deadline)
+        failed = do_runs([(experiment, run) for run in step.runs], store, quiet, deadline)
         if failed or time.time() > deadline:
             return failed
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from replicate.runs.store import CHECKPOINT
 from replicate.training.module import Classification
 
 WEIGHTS = "weights.pt"
+NO_COMMENT = b"\0\0"
+"""How a zip archive without a comment ends: the length of the comment, two bytes."""
+SEAL = 64  # digits of a sha256
+HEX_DIGITS = re.compile(rb"[0-9a-f]{64}")
 
 
 class SealedCheckpointIO(CheckpointIO):
-    """Lightning's checkpoint after a line with its sha256."""
+    """Lightning's checkpoint, sealed with its sha256."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         seal(checkpoint, Path(path))
@@ -34,17 +39,25 @@ class SealedCheckpointIO(CheckpointIO):
 
 
 def seal(content: object, path: Path) -> None:
-    """Write `content` by torch.save, after the sha256 of the bytes."""
+    """Write `content` by torch.save, the bytes' sha256 as the archive's comment: torch.load reads the file."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     data = buffer.getvalue()
-    write_atomic(path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+    assert data.endswith(NO_COMMENT), "torch.save ends with a zip archive's last record"
+    checksum = hashlib.sha256(data).hexdigest().encode()
+    write_atomic(path, data.removesuffix(NO_COMMENT) + len(checksum).to_bytes(2, "little") + checksum)
 
 
 def unseal(path: Path) -> bytes:
-    """The checkpoint's bytes. Raises ValueError if they differ from those that were written."""
-    seal, _, data = path.read_bytes().partition(b"\n")
-    if hashlib.sha256(data).hexdigest().encode() != seal:
+    """What torch.save wrote. Raises ValueError if the file differs from what was written.
+
+    Files of earlier versions have the checksum in a line before the archive.
+    """
+    content = path.read_bytes()
+    checksum, _, data = content.partition(b"\n")
+    if not HEX_DIGITS.fullmatch(checksum):
+        data, checksum = content[: -len(NO_COMMENT) - SEAL] + NO_COMMENT, content[-SEAL:]
+    if hashlib.sha256(data).hexdigest().encode() != checksum:
         raise ValueError("its checksum does not match")
     return data
 
