@@ -1,12 +1,12 @@
 """The same work in several processes at once: files of their own, since spawned processes import them by name."""
 
 import multiprocessing
+import time
 from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
 from benchmarks.training import our_trainer
-from replicate.sweep.plan import matmul_peak
 from replicate.training.trainer import quiet_lightning
 
 
@@ -31,3 +31,20 @@ def peak_together(processes: int) -> float:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         return sum(pool.map(matmul_peak, [1024] * processes, [2.0] * processes))
+
+
+def matmul_peak(size: int = 1024, seconds: float = 0.3) -> float:
+    """FLOP/s of a square float32 matrix product in one thread, measured now."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        a, b = torch.randn(size, size), torch.randn(size, size)
+        torch.mm(a, b)
+        best, began = float("inf"), time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            start = time.perf_counter()
+            torch.mm(a, b)
+            best = min(best, time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return 2 * size**3 / best

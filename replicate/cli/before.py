@@ -1,11 +1,12 @@
 """Commands that say beforehand what doing would take."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides
+from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides, tell
 
 
 def plan(
@@ -24,5 +25,16 @@ def plan(
         return
     from replicate.sweep.plan import make_plan
 
-    made = make_plan(name, [f"scale={scale}", *(overrides or [])])
+    made = make_plan(name, [f"scale={scale}", *(overrides or [])], RESULTS)
     print(json.dumps(made.as_dict(), indent=2) if as_json else made.as_text())
+
+
+def doctor(
+    runs_dir: Annotated[Path, typer.Option(help="The folder of runs whose disk is looked at.")] = Path("runs"),
+    data_root: Annotated[Path | None, typer.Option(help="Where downloads and ImageNet lie.")] = None,
+) -> None:
+    """Say what this machine has: torch, devices, cores, bf16, memory, data sets, wandb, disk."""
+    from replicate.sweep.doctor import examination
+
+    for name, found in examination(runs_dir, data_root).items():
+        tell(f"{name:12} {found}")

@@ -1,12 +1,21 @@
 """Commands that do runs: one experiment, the whole catalogue, everything at smoke scale."""
 
+from typing import Annotated
+
 import typer
 
 from replicate.cli.arguments import RESULTS, ExperimentName, Overrides, say
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, written and decided; do nothing.")]
 
-def run(name: ExperimentName, overrides: Overrides = None) -> None:
+
+def run(name: ExperimentName, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
+    if dry_run:
+        from replicate.sweep.dry_run import foreseen
+
+        print(foreseen(name, overrides or [], RESULTS))
+        return
     from replicate.report.again import tell
     from replicate.runs.store import RunStore
     from replicate.sweep.budget import run_within_budget

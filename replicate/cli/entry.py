@@ -2,12 +2,14 @@
 
 import io
 import os
+import shutil
 import sys
+from typing import Annotated
 
 import typer
 
 from replicate.cli import before, doing, looking, writing
-from replicate.cli.arguments import say
+from replicate.cli.arguments import HYDRAS, say
 from replicate.errors import UserError
 from replicate.wandb_mirror import commands
 
@@ -15,20 +17,42 @@ app = typer.Typer(
     name="replicate",
     help="Classic convolutional-network papers: the paper's table beside your own numbers, with an honest verdict.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"max_content_width": shutil.get_terminal_size().columns},
 )
 
+
+def version(asked: bool) -> None:
+    if asked:
+        from replicate import __version__
+
+        print(f"replicate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of no command."""
+
+
 app.command("list")(looking.list_experiments)
-app.command()(looking.show)
-app.command()(doing.run)
-app.command()(doing.suite)
+app.command(context_settings=HYDRAS)(looking.show)
+app.command(context_settings=HYDRAS)(doing.run)
+app.command(context_settings=HYDRAS)(doing.suite)
 app.command()(looking.cost)
-app.command()(before.plan)
-app.command()(writing.report)
+app.command(context_settings=HYDRAS)(before.plan)
+app.command(context_settings=HYDRAS)(writing.report)
 app.command()(doing.smoke)
 app.command()(looking.verdicts)
+app.command("models")(looking.list_models)
+app.command("recipes")(looking.list_recipes)
+app.command("metrics")(looking.list_metrics)
+app.command()(before.doctor)
 app.command()(commands.dashboard)
 app.command()(commands.sync)
 app.command()(commands.mirror)
@@ -48,6 +72,9 @@ def main() -> None:
     except UserError as error:
         say(str(error))
         sys.exit(2)
+    except KeyboardInterrupt as stopped:
+        say(str(stopped) or "stopped; finished runs are kept, and the same command goes on")
+        sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

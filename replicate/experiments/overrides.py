@@ -68,8 +68,10 @@ def check_override(word: str) -> str:
     """The key of one override. Raises UserError for one that this suite does not have."""
     if word in ("-m", "--multirun") or word.startswith("--cfg"):
         raise UserError(
-            f"'{word}' is Hydra's: all variants and seeds run anyway; `replicate show EXP` shows an experiment"
+            f"'{word}' is Hydra's: all variants and seeds run anyway; `replicate show EXP --config` shows what is used"
         )
+    if word.startswith("-"):
+        raise UserError(f"no such option: {word}")
     key, sign, value = word.partition("=")
     bare = key.lstrip("+")
     if not sign or not bare:

@@ -4,10 +4,12 @@ The one source of every time that the suite tells beforehand: plans, budgets and
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
+from replicate.data.config import DataConfig
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run, RunConfig
 from replicate.models.counting import count
@@ -21,11 +23,16 @@ UNKNOWN = 20.0  # seconds of a run that neither trains nor has a record
 
 @dataclass(frozen=True)
 class Work:
-    """What a run computes: training images, floating-point operations of its training, bytes that it leaves at most."""
+    """What a run computes: training images, floating-point operations of its training, bytes that it leaves at most.
+
+    memory: bytes of a training step in float32, at least: weights with gradient and momentum, and for each image of a
+    micro-batch what every layer gives, which the backward pass needs. Kernels take workspace besides.
+    """
 
     images: int = 0
     flops: float = 0.0
     bytes: int = 0
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,9 +52,11 @@ class CostBook:
     work: dict[str, Work] = field(default_factory=dict)
 
     def learn(self, records: Iterable[Record]) -> None:
-        """Take in what finished runs took."""
+        """Take in what finished runs took, and how fast their trainings computed."""
         for record in records:
             self.seconds[without_seed(record.id)].append(record.timing.seconds)
+            if record.timing.images_per_second and record.multiply_adds:
+                self.speeds.append(training_flops(record.multiply_adds) * record.timing.images_per_second)
 
     def estimate(self, run: Run) -> Estimate:
         """How long `run` will take: the median of its other seeds, else its operations at the speed seen so far."""
@@ -62,18 +71,17 @@ class CostBook:
         """Floating-point operations a second of one core."""
         return median(self.speeds) if self.speeds else FLOPS_A_SECOND
 
-    def compare(self, run: Run, seconds: float) -> None:
-        """Learn a core's speed from a run that has just been timed."""
-        flops = self.work_of(run).flops
-        if flops and seconds > 0:
-            self.speeds.append(flops / seconds)
-
     def work_of(self, run: Run) -> Work:
-        """What the run computes; counted once for all of its seeds."""
+        """What the run computes; counted once for all of its seeds. Raises UserError if it cannot be built."""
         key = without_seed(run.id)
         if key not in self.work:
             self.work[key] = work_of(run.config)
         return self.work[key]
+
+
+def training_flops(multiply_adds: float) -> float:
+    """Floating-point operations of a training step on one image."""
+    return 2.0 * multiply_adds * (1 + BACKWARD)
 
 
 def without_seed(run_id: str) -> str:
@@ -94,5 +102,35 @@ def work_of(config: RunConfig) -> Work:
     size = count_network(config.model, config.data)
     per_epoch = -(-data_shape(config.data).train_images // config.recipe.batch_size)
     images = config.recipe.total_steps(per_epoch) * config.recipe.batch_size
-    flops = 2.0 * size.multiply_adds * (1 + BACKWARD) * images
-    return Work(images, flops, 3 * BYTES * size.parameters)  # weights, and a checkpoint with the optimiser's state
+    parts = config.trainer.parts if config.trainer is not None else 1
+    batch = -(-config.recipe.batch_size // parts)
+    return Work(
+        images=images,
+        flops=training_flops(size.multiply_adds) * images,
+        bytes=3 * BYTES * size.parameters,  # weights, and a checkpoint with the optimiser's state
+        memory=BYTES * (3 * size.parameters + batch * kept_numbers(config.model, config.data)),
+    )
+
+
+def kept_numbers(model: Mapping[str, Any], data: DataConfig) -> int:
+    """Numbers that the layers of a network give for one image, each once; no memory is taken to count them."""
+    import torch
+
+    from replicate.data.shapes import data_shape
+    from replicate.models import create_model
+    from replicate.training.network import network_options
+
+    name, options = network_options(model, data)
+    shape, kept = data_shape(data), 0
+
+    def add(layer: torch.nn.Module, given: object, output: object) -> None:
+        nonlocal kept
+        kept += output.numel() if isinstance(output, torch.Tensor) else 0
+
+    with torch.device("meta"), torch.no_grad():
+        network = create_model(name, **options).eval()
+        for layer in network.modules():
+            if not any(True for _ in layer.children()):
+                layer.register_forward_hook(add)
+        network(torch.zeros(1, shape.channels, shape.size, shape.size))
+    return kept
