@@ -22,6 +22,7 @@ from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.sweep import execute, launch
 from replicate.sweep.execute import Done, Job
+from replicate.sweep.interruption import Interruption
 from replicate.sweep.select import selected
 from tests.quick_training import INLINE
 from tests.test_records import make_record
@@ -118,6 +119,35 @@ def test_the_workers_of_a_killed_sweep_save_their_runs_and_end(workdir: Path) ->
     assert any(worker.command.find("loky") >= 0 for worker in workers)
     wait_for(lambda: not {worker.pid for worker in workers} & {process.pid for process in processes()})
     assert any_checkpoint(workdir), "checkpoints come every minute; this one came of the sweep's end"
+
+
+@pytest.mark.parametrize("launcher", ["local", "inline"])
+def test_ctrl_c_saves_says_what_is_done_and_the_same_command_goes_on(workdir: Path, launcher: str) -> None:
+    words = ["scale=smoke", f"launcher={launcher}", "machine.workers=1", "wandb=disabled", "variant=A,B"]
+    command = [sys.executable, "-m", "replicate.cli", "run", "resnet_shortcuts", *words, "recipe.epochs=5000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as sweep:
+        wait_for(lambda: any(Path("runs").glob("*/progress.json")))
+        workers = {process.pid for process in processes() if process.parent == sweep.pid}
+        sweep.send_signal(signal.SIGINT)
+        told = sweep.communicate(timeout=200)[1]
+    assert sweep.returncode == 130, told
+    assert "stopping: trainings save where they are" in told
+    assert "replicate: stopped: 0 of 2 runs are done; the same command goes on" in told
+    assert "Traceback" not in told
+    assert any_checkpoint(workdir), "checkpoints come every minute; this one came of Ctrl-C"
+    assert not any(Path("runs").glob(".stop*"))
+    wait_for(lambda: not workers & {process.pid for process in processes()})
+
+
+def test_a_second_ctrl_c_leaves_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr("os._exit", left.append)
+    with Interruption(tmp_path, workers=True) as interruption:
+        interruption.obey(signal.SIGINT, None)
+        assert interruption.file.exists()
+        interruption.obey(signal.SIGINT, None)
+    assert left == [130]
+    assert not interruption.file.exists()
 
 
 class Process(NamedTuple):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 from replicate.experiments.experiment import Experiment
@@ -19,15 +20,21 @@ from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.runs.task import Task, load_study, record_of
 from replicate.sweep.gpus import gpus_of_run, take_gpu
+from replicate.sweep.interruption import stop_file
 from replicate.wandb_mirror.tracking import Mirror, make_tracker, mirror_of
 
 SWEEP = "REPLICATE_SWEEP"  # in the environment of workers on this machine: the process of their sweep
 SWEEP_GONE = threading.Event()
+STOPPED = threading.Event()  # the user has stopped the sweep of this worker
+AT_WORK = threading.Event()  # a run is being done
 GRACE = 30.0  # seconds that a worker has to save its run when its sweep is gone
 
-State = Literal["done", "busy", "failed", "late"]
+State = Literal["done", "busy", "failed", "late", "stopped"]
 Done = tuple[str, State]
-"""A run's id and what became of it; busy: another process is at it; late: the time for it was over."""
+"""A run's id and what became of it.
+
+busy: another process is at it; late: the time for it was over; stopped: the user stopped the sweep.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,22 @@ def job_of(experiment: Experiment, run: Run, deadline: float | None = None) -> J
 
 def execute(job: Job) -> Done:
     """Do the job's run unless it is done or another process is at it. A failure leaves its traceback in the store."""
-    end_with_sweep()
+    end_with_sweep(job.runs_dir)
+    if STOPPED.is_set():
+        return job.run.id, "stopped"
     if job.deadline is not None and time.time() > job.deadline:
         return job.run.id, "late"
+    AT_WORK.set()
     try:
         return job.run.id, attempt(job)
     except SystemExit as leaving:
+        if STOPPED.is_set():
+            return job.run.id, "stopped"
         if SWEEP_GONE.is_set():  # nobody is left whom the worker could tell
             os._exit(leaving.code if isinstance(leaving.code, int) else 1)
         raise
+    finally:
+        AT_WORK.clear()
 
 
 def attempt(job: Job) -> State:
@@ -100,21 +114,40 @@ def measure(job: Job, store: RunStore) -> Record:
 
 
 @cache
-def end_with_sweep() -> None:
+def end_with_sweep(runs_dir: Path) -> None:
     """In a worker that a sweep on this machine started: end when the sweep does, even if that was killed.
 
     Otherwise its workers would go on with runs that nobody waits for. A training that gets the signal saves and leaves.
+    Ctrl-C in the terminal is the sweep's affair: it leaves a file in `runs_dir`.
     """
     sweep = os.getppid()
     if os.environ.get(SWEEP) != str(sweep):
         return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, leave)
 
     def watch() -> None:
+        told = False
         while os.getppid() == sweep:
             time.sleep(1)
+            asked = stop_file(runs_dir, sweep).exists()
+            if asked and not told:
+                STOPPED.set()
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif told and not asked:
+                STOPPED.clear()  # the next sweep of the same process may use this worker again
+            told = asked
         SWEEP_GONE.set()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         os._exit(128 + signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """SIGTERM in a worker: out of the run it is doing; at once where it is doing none, unless its sweep still asks."""
+    if AT_WORK.is_set():
+        raise SystemExit(128 + number)
+    if not STOPPED.is_set():
+        os._exit(128 + number)

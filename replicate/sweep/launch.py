@@ -14,6 +14,7 @@ from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.sweep.execute import Job, State, job_of
 from replicate.sweep.executors import Executor, executor_of
+from replicate.sweep.interruption import Interruption
 from replicate.sweep.preflight import check_runs
 from replicate.sweep.select import selected
 
@@ -61,8 +62,17 @@ def do_runs(
         check_runs(experiment, [run for owner, run in planned if owner is experiment])
     store.prepare()
     jobs = [job_of(experiment, run, deadline) for experiment, run in planned]
-    with nullcontext() if quiet else Monitor(store, [run for _, run in planned]):
-        return sweep_until_done(jobs, planned[0][0], store)
+    kind = str(planned[0][0].launcher.get("kind"))
+    with Interruption(store.root, workers=kind == "local") as interruption:
+        try:
+            with nullcontext() if quiet else Monitor(store, [run for _, run in planned]):
+                return sweep_until_done(jobs, planned[0][0], store, interruption)
+        except (KeyboardInterrupt, SystemExit):
+            if not interruption.asked:
+                raise
+            done = sum(store.has(run.id) for _, run in planned)
+            told = f"stopped: {done} of {len(planned)} runs are done; the same command goes on where they stopped"
+            raise KeyboardInterrupt(told) from None
 
 
 def settled(store: RunStore, run: Run) -> Record | None:
@@ -73,11 +83,18 @@ def settled(store: RunStore, run: Run) -> Record | None:
     return record
 
 
-def sweep_until_done(pending: list[Job], experiment: Experiment, store: RunStore) -> list[Run]:
-    """Launch `pending`; runs that another process holds are waited for. Returns those that failed."""
+def sweep_until_done(
+    pending: list[Job], experiment: Experiment, store: RunStore, interruption: Interruption
+) -> list[Run]:
+    """Launch `pending`; runs that another process holds are waited for. Returns those that failed.
+
+    Raises KeyboardInterrupt once everybody has stopped, when the user asked for it.
+    """
     executor, failed = executor_of(experiment.launcher), dict[str, Run]()
     while pending:
-        results = launch_surviving(executor, store, pending)
+        results = launch_surviving(executor, store, pending, interruption)
+        if interruption.asked:
+            raise KeyboardInterrupt
         failed |= {job.run.id: job.run for job in pending if results.get(job.run.id) == "failed"}
         over = {run for run, state in results.items() if state in ("failed", "late")}
         pending = [job for job in pending if job.run.id not in over and not store.has(job.run.id)]
@@ -86,7 +103,9 @@ def sweep_until_done(pending: list[Job], experiment: Experiment, store: RunStore
     return list(failed.values())
 
 
-def launch_surviving(executor: Executor, store: RunStore, pending: Sequence[Job]) -> dict[str, State]:
+def launch_surviving(
+    executor: Executor, store: RunStore, pending: Sequence[Job], interruption: Interruption
+) -> dict[str, State]:
     """Launch; when a worker dies under the executor, say so and leave its runs to the next round.
 
     Raises UserError when no run was finished, so that a run that kills whoever does it cannot go round for ever.
@@ -96,6 +115,8 @@ def launch_surviving(executor: Executor, store: RunStore, pending: Sequence[Job]
     except UserError:
         raise
     except Exception as error:  # each executor has its own kinds
+        if interruption.asked:
+            return {}
         told = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
         if not any(store.has(job.run.id) for job in pending):
             raise UserError(f"the launcher failed and no run was finished ({told}); the next call goes on") from error

@@ -1,4 +1,4 @@
-"""Requests to stop (SIGTERM, SLURM's USR1 and USR2): save a checkpoint after the next step, then stop."""
+"""Requests to stop (SIGTERM, Ctrl-C, SLURM's USR1 and USR2): save a checkpoint after the next step, then stop."""
 
 import os
 import signal
@@ -12,6 +12,12 @@ import pytorch_lightning as pl
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """The signals that `kill`, SLURM's `--signal=USR1@90` and submitit's jobs send before they end the process."""
+
+
+def signals() -> list[signal.Signals]:
+    """Those, and Ctrl-C where this process listens to it: the workers of a sweep leave it to the sweep."""
+    listens = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    return [*SIGNALS, *([signal.SIGINT] if listens else [])]
 
 
 class Preempted(SystemExit):
@@ -33,7 +39,7 @@ class Preemption:
 
     def __enter__(self) -> "Preemption":
         if threading.current_thread() is threading.main_thread():
-            self.previous = {number: signal.signal(number, self.note) for number in SIGNALS}
+            self.previous = {number: signal.signal(number, self.note) for number in signals()}
         return self
 
     def take_over(self) -> None:
@@ -51,6 +57,8 @@ class Preemption:
             os.kill(os.getpid(), self.noted)
 
     def note(self, number: int, frame: FrameType | None) -> None:
+        if self.noted == number == signal.SIGINT:
+            os._exit(128 + number)
         self.noted = number
 
     def __call__(self, module: pl.LightningModule, done: int) -> None:
