@@ -3,8 +3,6 @@
 import hashlib
 import re
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from torch import nn
@@ -12,7 +10,7 @@ from torch import nn
 from replicate.data.config import DataConfig
 from replicate.errors import UserError
 from replicate.experiments.run_config import DataRunConfig
-from replicate.models.weights import load_reference, reference_names
+from replicate.models.weights import load_reference, read_state, reference_names
 from replicate.runs.task import Task
 from replicate.studies.trained import LoadedNetwork, ready
 from replicate.training.network import build_network, count_network
@@ -64,11 +62,8 @@ def load_file(network: nn.Module, model: str, path: Path) -> None:
     digits = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
     if digits and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(digits[1]):
         raise UserError(f"{path} is damaged: its sha256 does not begin with {digits[1]}")
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{path.name} is no state_dict of tensors alone: {str(error).splitlines()[0]}") from error
+    state = read_state(path)
     try:
         load_reference(network, library_of(model), model, state)
-    except RuntimeError as error:
-        raise UserError(f"{path.name} does not fit model {model}: {str(error).splitlines()[0]}") from error
+    except UserError as error:
+        raise UserError(f"{path.name} does not fit model {model}: {error}") from error
