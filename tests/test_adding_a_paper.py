@@ -49,12 +49,14 @@ def test_the_page_leads_to_table_verdict_and_site(own: Path, workdir: Path) -> N
         "experiment/wider/wider_width.yaml", "models/wider.py", "papers/wider.yaml", "recipe/wider.yaml",
     ]  # fmt: skip
     said = {}
-    for words in commands():
-        done = call(
-            [*words, *(["machine.workers=1"] if words[0] == "run" else [])], own, workdir
-        )  # no process a worker
+    for line in commands():
+        words = [str(own) if word == "~/my_papers" else word for word in line]
+        if words[0] == "run":
+            words.append("machine.workers=1")  # no process a worker
+        done = call(words, own, workdir)
         assert done.returncode == 0, done.stderr
         said[words[0]] = done.stdout
+    assert "4 files in " in said["check"]
     assert "wider/width  [Table 1]\n    wider_width\n    without another system: another" in said["list"]
     folder = workdir / "results" / "wider" / "wider_width" / "laptop"
     table = (folder / "table.md").read_text()
@@ -91,6 +93,34 @@ def test_a_mistake_in_ones_own_file_is_one_line_that_names_it(
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_check_says_everything_that_is_wrong_at_once(own: Path, workdir: Path) -> None:
+    paper, experiment = own / "papers" / "wider.yaml", own / "experiment" / "wider" / "wider_width.yaml"
+    paper.write_text(paper.read_text().replace("reference_params: 90", "reference_params: 91"))
+    text = experiment.read_text().replace("test_error: test_error", "test_error: test_eror")
+    experiment.write_text(text.replace("wide: {row: wide,", "wide: {row: broad,"))
+    counting = "# @package _global_\ndefaults: [/study: count]\ntable: width\nquestion: how large?\nexpected: 90\n"
+    counting += "metrics: {params: parameters}\nmodel: {name: wider}\nvariants:\n"
+    counting += "  narrow: {row: narrow, architecture: narrow, model: {width: 4}}\n"
+    (own / "experiment" / "wider" / "wider_count.yaml").write_text(counting)
+    (own / "recipe" / "broken.yaml").write_text("lr: fast\n")
+    (own / "models" / "broken.py").write_text("import no_such_module\n")
+    (own / "notes.yaml").write_text("a: 1\n")
+    done = call(["check", str(own)], own, workdir)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    for line in (
+        "notes.yaml: nothing reads it",
+        "ModuleNotFoundError: No module named 'no_such_module'",
+        "recipe broken: ",
+        "unknown metric of study train (metrics.test_error) 'test_eror'; did you mean test_error",
+        "table width has no row 'broad'",
+        "it has 90 parameters, architecture narrow says 91",
+        "it is counted on [3, 224, 224], its paper says [1, 28, 28]: set options.input",
+    ):
+        assert line in done.stderr
+    assert all(line.startswith("replicate: ") for line in done.stderr.splitlines())
+    assert list(workdir.iterdir()) == []
 
 
 def test_a_folder_that_is_none_is_refused(workdir: Path) -> None:

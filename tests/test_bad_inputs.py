@@ -30,7 +30,10 @@ WRONG = [f"{key}=many" for key in NUMBERS] + [f"{key}=-3" for key in NUMBERS] + 
 ODD = [
     "-m", "--multirun", "--cfg=job", "scale", "=3", "+=3", "~model", "~model.depth=3", "hydra.launcher.partition=gpu",
     "hydra/launcher=joblib", "hydra.sweeper.params.seed=1", "hydra.searchpath=[file:///]", "recipe.lr=${oc.env:HOME}",
-    "runs_dir=${oc.env:HOME}", "model.depth=${variants}", "data=cifar11", "data=no", "variant=1x64d,1x64d", "seed=0,0",
+    "runs_dir=${oc.env:HOME}", "model.depth=${variants}", "data=cifar11", "data=no",
+    "variant=1x64d,,2x40d", "seed=range(0)", "variant=[]", "runs_dir=", "recipe.lr=inf",
+    "recipe.lr=1e400", "machine.accelerator=quantum", "machine.accelerator=tpu", "machine=null", "trainer=null", "data=null",
+    "options=x", "options=null", "metrics=x", "launcher=null", "runs_dir=null", "variant=1x64d,1x64d", "seed=0,0",
     "seed=-1", "seed=x", "variant=1x65d", "experiment=other", "paper=senet", "budget=soon", "budget=-3m", "budget=30",
     "metrics.top1_error=no_such_metric", "recipe.epochs=2.5.1", "launcher.gpus=1", "launcher.kind=cloud",
     "model.depht=20",
@@ -45,7 +48,12 @@ COMMANDS = [
     ("cost", "resnet50", "--input", "3x0x3"), ("cost", "resnet50", "--input", "three"), ("cost", "resnet50", "x=[1"),
     ("suite", "papers=resnxt"), ("suite", "experiments=no_such"), ("suite", "budget=never"),
     ("suite", "budget=1s", "lr=3"),
-    ("readme", "no/such/page.md"),
+    ("readme", "no/such/page.md"), ("calibration", "no/such/page.md"), ("calibration", "."), ("check", "no_such"),
+    ("show", EXP, "--config", "variant=no_such"), ("show", EXP, "--config", "recipe.lr=fast"),
+    ("run", EXP, "--dry-run", "seed=x"), ("report", EXP, "scale=smoke"), ("site", "--out", __file__),
+    ("list", "--state", "opne"), ("list", "--minutes", "-1"), ("verdicts", "--paper", "resnxt"), ("metrics", "trian"),
+    ("train",), ("train", "model=resnet_cifar"), ("train", "model=no_such", "recipe=laptop"),
+    ("train", "model=json:no_such", "recipe=laptop"), ("train", "model=vgg11", "recipe=laptop", "-m"),
 ]  # fmt: skip
 
 
@@ -60,6 +68,18 @@ INPUTS = [
     *(small(word) for word in [*MISSPELT, *ELSEWHERE, *WRONG, *ODD]),
     *(small(*pair) for pair in PAIRS),
 ]
+
+
+def test_a_gpu_that_is_not_there_is_refused(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["replicate", *small("machine.accelerator=gpu")])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "torch sees no GPU here" in capsys.readouterr().err
+    assert list(workdir.iterdir()) == []
 
 
 def test_they_are_at_least_three_hundred_and_cover_every_setting() -> None:

@@ -13,7 +13,9 @@ from replicate.cli import app, main
 from replicate.cli.arguments import experiments, wrapped
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import run_id
+from replicate.overview.fields_page import write_fields
 
+ROOT = Path(__file__).parents[1]
 EXP = "resnet_shortcuts"
 
 
@@ -133,3 +135,12 @@ def test_completion_and_widths() -> None:
     assert "resnext_cardinality" in experiments("resnext_c")
     assert all(len(line) <= 60 for line in wrapped("    cost: " + "many words " * 30, 60))
     assert wrapped("    cost: a b", 60) == ["    cost: a b"]
+
+
+def test_the_page_of_metrics_and_fields_is_what_the_code_says() -> None:
+    page = ROOT / "docs" / "fields.md"
+    assert not write_fields(page, check=True), "run `replicate readme`"
+    text = page.read_text(encoding="utf-8")
+    assert "| `train` | `test_error` (percent)" in text
+    assert "## test of kind `trend`" in text
+    assert "| `out_of_reach` |" in text

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides, tell
+from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides, say, tell
 
 
 def plan(
@@ -38,3 +38,17 @@ def doctor(
 
     for name, found in examination(runs_dir, data_root).items():
         tell(f"{name:12} {found}")
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(help="An extension folder: papers/, models/, experiment/, ...")],
+) -> None:
+    """Say everything that is wrong with an extension folder, at once; nothing is run."""
+    from replicate.sweep.extension_check import check_folder
+
+    files, found = check_folder(folder)
+    for line in found:
+        say(line)
+    if found:
+        raise typer.Exit(2)
+    print(f"{files} files in {folder}: nothing is wrong")

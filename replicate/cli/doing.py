@@ -35,6 +35,24 @@ def run(name: ExperimentName, overrides: Overrides = None, dry_run: DryRun = Fal
         raise typer.Exit(1)
 
 
+def train(overrides: Overrides = None) -> None:
+    """Train your own network by a paper's recipe: model=mynet recipe=he2016_cifar data=cifar10 against=resnet_cifar.
+
+    model= is a network of the extension folder or an import, mypackage.networks:mynet. model.width=2 and
+    against.depth=20 are options of the two; other overrides as for `run`. Without against= nothing is compared.
+    """
+    from rich.console import Console
+
+    from replicate.report import terminal
+    from replicate.sweep.own_training import train as do
+
+    findings, answers, failed = do(overrides or [], RESULTS)
+    Console().print(terminal(findings, answers))
+    say(f"{len(findings.records)} runs in {findings.experiment.runs_dir}, {failed} failed; results/ is left as it is")
+    if failed:
+        raise typer.Exit(1)
+
+
 def suite(overrides: Overrides = None) -> None:
     """Do the whole catalogue within budget=8h, the runs that bring most answers first.
 

@@ -63,9 +63,12 @@ def show(name: ExperimentName, overrides: Overrides = None, config: AsConfig = F
 
     entry = find(name)
     if config:
+        from replicate.experiments.experiment import load_experiment
         from replicate.overview.composed import composed
+        from replicate.sweep.select import selected
 
-        print(composed(name, overrides or []), end="")
+        experiment = load_experiment(name, overrides or [])
+        print(composed(experiment, selected(experiment, overrides or [])), end="")
         return
     from replicate.errors import UserError
     from replicate.experiments.overrides import check_overrides

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from replicate.cli.arguments import RESULTS, Overrides, say
+from replicate.errors import UserError
 
 
 def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
@@ -19,6 +20,8 @@ def calibration(
     page: Annotated[Path, typer.Argument(help="The page to write.")] = Path("docs/calibration.md"),
 ) -> None:
     """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
+    if page.is_dir() or not page.absolute().parent.is_dir():
+        raise UserError(f"{page} is no file in a folder that exists: the page is written there")
     from replicate.overview.calibration_page import write_calibration
 
     write_calibration(page)
@@ -27,6 +30,8 @@ def calibration(
 
 def site(out: Annotated[Path, typer.Option(help="The folder to write it to.")] = Path("site")) -> None:
     """Build the static site of papers, experiments and verdicts from results/; open its index.html in a browser."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file: the site is a folder")
     from replicate.site import build_site
 
     count = build_site(RESULTS, out)
@@ -38,10 +43,13 @@ def readme(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when it is out of date.")] = False,
 ) -> None:
     """Fill the generated tables of README.md from results/ and the experiments."""
+    from replicate.overview.fields_page import PAGE as FIELDS
+    from replicate.overview.fields_page import write_fields
     from replicate.overview.readme import write_readme
     from replicate.overview.source_documents import PAGE, write_source_documents
 
-    changed = write_readme(page, RESULTS, check) | write_source_documents(page.parent / PAGE, RESULTS, check)
+    changed = write_readme(page, RESULTS, check) | write_fields(page.parent / FIELDS, check)
+    changed |= write_source_documents(page.parent / PAGE, RESULTS, check)
     say(f"{page} {'is out of date' if check and changed else 'filled anew' if changed else 'is up to date'}")
     if check and changed:
         raise typer.Exit(1)

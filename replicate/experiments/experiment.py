@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -37,6 +37,9 @@ from replicate.experiments.run_config import (
 )
 from replicate.experiments.scale import SMALL, Scale, lines_at
 
+if TYPE_CHECKING:  # whose import takes longer than the commands that need no paper
+    from replicate.papers import Paper
+
 register_resolvers()
 
 HARMLESS = ("scale=", "seeds=", "budget=", "runs_dir=", "wandb=", "launcher", "machine.")
@@ -46,8 +49,11 @@ HARMLESS = ("scale=", "seeds=", "budget=", "runs_dir=", "wandb=", "launcher", "m
 class Experiment:
     """A composed experiment at one scale. Build one with :func:`load_experiment`."""
 
-    def __init__(self, name: str, config: DictConfig, overrides: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, config: DictConfig, overrides: Sequence[str] = (), paper: "Paper | None" = None
+    ) -> None:
         self.name, self._config, self._overrides = name, config, tuple(overrides)
+        self._paper = paper  # of an experiment that has no file
         self._resolved: dict[str, Run] = {}  # seed 0 of each variant: resolving takes a hundred times as long as a seed
         self.settings = self._read_settings()
         for variant in map(str, config.variants):
@@ -70,9 +76,19 @@ class Experiment:
         node = {key: self._config[key] for key in Settings.model_fields if key in self._config}
         return validated(Settings, self.name, OmegaConf.to_container(OmegaConf.create(node), resolve=True))
 
+    @cached_property
+    def paper(self) -> "Paper":
+        """The paper whose table it re-makes. Raises UserError for one that the suite does not have."""
+        from replicate.papers import load_paper
+
+        return self._paper or load_paper(self.settings.paper)
+
     @property
     def runs_dir(self) -> Path:
-        return Path(self._config.runs_dir)
+        named = self._config.runs_dir
+        if not named or not isinstance(named, (str, Path)):
+            raise UserError(f"{self.name}: runs_dir is the folder of runs, not {named!r}")
+        return Path(named)
 
     @property
     def wandb(self) -> str:

@@ -94,10 +94,17 @@ def check_key(key: str, value: str, word: str) -> None:
         raise UserError(f"'{word}': Hydra only composes; resources are settings of the launcher (launcher.partition=P)")
     if key == "data" and value not in data_files("data") and not value.startswith("{"):
         raise UserError(f"'{word}': here that is data.name={value}")
+    if is_block(key) and not value.startswith("{") and (key not in GROUPS or value in ("null", "")):
+        raise UserError(f"'{word}': {key} is a block of settings: {key}.NAME=VALUE sets one")
     if key in SWEPT or key.split(".")[0] in FREE_BLOCKS or key.startswith(("launcher.", "metrics.")):
         return
     if key not in settings():
         raise unknown("setting", key, [*settings(), *SWEPT])
+
+
+def is_block(key: str) -> bool:
+    """Whether the key stands for several settings, which a single value cannot replace."""
+    return key in (*FREE_BLOCKS, "metrics", "launcher") or any(name.startswith(f"{key}.") for name in settings())
 
 
 @cache

@@ -16,7 +16,7 @@ PUBLISHED_FIELDS = ("optimizer", "lr", "momentum", "dampening", "nesterov", "wei
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Schedule(Part):
@@ -116,7 +116,7 @@ def recipe_file(name: str) -> dict[str, Any]:
     if name not in files:
         raise unknown("recipe", name, files)
     try:
-        fields: dict[str, Any] = yaml.safe_load(files[name].read_text()) or {}
+        fields: dict[str, Any] = yaml.safe_load(files[name].read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
         raise UserError(f"{files[name].name}: {' '.join(str(error).split())}") from error
     if "published" in fields:

@@ -70,7 +70,7 @@ class TrainerConfig(Block):
 class MachineConfig(Block):
     """Where and how fast a run runs; recorded, but no part of its identity."""
 
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     threads: int = Field(1, ge=1)
     workers: int | None = Field(None, ge=1)
     runs_per_gpu: int = Field(1, ge=1)

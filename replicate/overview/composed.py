@@ -1,19 +1,15 @@
 """`replicate show EXP --config`: what Hydra composes, variant by variant, as it decides a run's result and id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import yaml
 
-from replicate.experiments.experiment import load_experiment
+from replicate.experiments.experiment import Experiment
 from replicate.experiments.run_config import Run
 
 
-def composed(name: str, words: Sequence[str]) -> str:
-    """One YAML document a variant, under its run's id for seed 0; `variant=` and `seed=` do not narrow it.
-
-    Raises UserError as running it would.
-    """
-    experiment = load_experiment(name, words)
+def composed(experiment: Experiment, runs: Iterable[Run]) -> str:
+    """One YAML document a variant, under the id of its first run. Raises UserError as running it would."""
     settings = {
         "scale": str(experiment.scale),
         "seeds": len(experiment.seeds),
@@ -21,8 +17,9 @@ def composed(name: str, words: Sequence[str]) -> str:
         "machine": experiment.machine.model_dump(),
         "launcher": experiment.launcher,
     }
-    head = f"# {name}: how it is run, which is no part of a run's id\n{dumped(settings)}"
-    return head + "".join(document(experiment.run(variant, 0)) for variant in experiment.variants)
+    head = f"# {experiment.name}: how it is run, which is no part of a run's id\n{dumped(settings)}"
+    first = {run.variant: run for run in reversed(list(runs))}
+    return head + "".join(document(run) for run in reversed(first.values()))
 
 
 def document(run: Run) -> str:

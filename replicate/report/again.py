@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from replicate.errors import UserError
 from replicate.experiments.catalogue import catalogue, find
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.report import Findings, available_records, findings_of, judge, terminal
@@ -46,6 +47,9 @@ def report_again(name: str | None, overrides: Sequence[str], results: Path) -> N
             if not asked and entry.study not in studies and not folder.is_dir():
                 continue
             experiment = load_experiment(entry.name, [f"scale={scale}", *rest])
-            if asked or available_records(experiment, RunStore(experiment.runs_dir), results):
+            found = bool(available_records(experiment, RunStore(experiment.runs_dir), results))
+            if name and asked and not found:
+                raise UserError(f"{name} has no runs at {scale} scale: `replicate run {name} scale={scale}` does them")
+            if asked or found:
                 tell(experiment, results, overrides, quiet=name is None)
     write_index(results)

@@ -15,7 +15,7 @@ from replicate.experiments.experiment import Experiment
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run, Settings
 from replicate.experiments.scale import Scale
-from replicate.papers import Paper, Table, load_paper
+from replicate.papers import Paper, Table
 from replicate.papers.facts import Value
 from replicate.report.units import converted
 from replicate.runs.records import Record
@@ -127,7 +127,7 @@ def gather(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record
 
     Raises UserError when the experiment names a table or row that its paper does not have.
     """
-    paper = load_paper(experiment.settings.paper)
+    paper = experiment.paper
     if experiment.settings.table not in paper.tables:
         raise unknown(f"table of paper {paper.id}", experiment.settings.table, paper.tables)
     table = paper.tables[experiment.settings.table]

@@ -6,7 +6,6 @@ from replicate.errors import UserError, unknown
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run
-from replicate.papers import load_paper
 from replicate.runs.task import study_check
 from replicate.sweep.executors import executor_of, processes
 
@@ -33,7 +32,14 @@ def check_metrics(experiment: Experiment) -> None:
 
 def check_settings(experiment: Experiment) -> None:
     """Read each setting that is no part of a run, so that a wrong value is reported before the first run begins."""
-    _ = experiment.wandb, experiment.runs_dir, experiment.machine, experiment.budget, executor_of(experiment.launcher)
+    _ = experiment.wandb, experiment.runs_dir, experiment.budget
+    if executor_of(experiment.launcher).here and experiment.machine.accelerator == "gpu":
+        from replicate.training.trainer import accelerator_device
+
+        if accelerator_device("gpu").type != "cuda":
+            raise UserError(
+                "machine.accelerator=gpu: torch sees no GPU here (`replicate doctor`); auto takes one if any"
+            )
 
 
 def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
@@ -59,7 +65,7 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
 def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:
     """The table, its rows and claims exist in the paper's data."""
     settings = experiment.settings
-    paper = load_paper(settings.paper)
+    paper = experiment.paper
     if settings.table not in paper.tables:
         raise UserError(f"{experiment.name}: paper {settings.paper} has no table '{settings.table}'")
     rows = {row.variant for row in paper.tables[settings.table].rows}

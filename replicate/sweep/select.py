@@ -5,6 +5,7 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
+from hydra.errors import HydraException
 
 from replicate.errors import UserError, unknown
 from replicate.experiments.composition import is_sweep
@@ -33,7 +34,12 @@ def chosen_values(word: str, variants: Iterable[str]) -> tuple[str, list[str]]:
     key, _, text = word.partition("=")
     if text in variants:
         return key, [text]
-    override = OverridesParser.create().parse_override(word)
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        raise UserError(
+            f"'{word}' is no list of names: {key}=a,b or {key}=range(3), quoted where it has odd signs"
+        ) from error
     given: Any = list(override.sweep_iterator()) if override.is_sweep_override() else override.value()
     values = given if isinstance(given, list) else [given]
     return key, [one.text if isinstance(one, QuotedString) else str(one) for one in values]
