@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # whose import takes longer than the commands that need no pa
 
 register_resolvers()
 
+MOST_SEEDS = 100_000  # more would fill the memory with runs before the first begins
 HARMLESS = ("scale=", "seeds=", "budget=", "runs_dir=", "wandb=", "launcher", "machine.")
 """Overrides that change no run's configuration."""
 
@@ -165,6 +166,8 @@ class Experiment:
         count = self._config.seeds
         if not isinstance(count, int) or count < 1:
             raise UserError(f"{self.name}: seeds is a whole number of at least 1, not {count!r}")
+        if count > MOST_SEEDS:
+            raise UserError(f"{self.name}: seeds is at most {MOST_SEEDS:,}, not {count:,}")
         return list(range(count))
 
     def run(self, variant: str, seed: int) -> Run:

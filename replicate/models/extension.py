@@ -20,10 +20,13 @@ GIVEN = ("in_channels", "num_classes")
 """What the data say of a network; a function of the user's need not take both."""
 
 
+_loaded: set[str] = set()
+
+
 def load_named_model() -> None:
-    """Import the function or class that the variable names and register it. Raises UserError if it cannot be."""
+    """Import the function or class that the variable names and register it, once. Raises UserError if it cannot be."""
     named = os.environ.get(NAMED)
-    if not named:
+    if not named or named in _loaded:
         return
     module, _, name = named.partition(":")
     if os.getcwd() not in sys.path:
@@ -34,7 +37,10 @@ def load_named_model() -> None:
         raise UserError(f"model={named}: {type(error).__name__}: {error}") from error
     if name in model_names():
         raise UserError(f"model={named}: the suite has a network of this name; give yours another")
+    if not callable(build):
+        raise UserError(f"model={named} is no function or class that gives a network")
     register_variants(with_data_options(build), {name: {}})
+    _loaded.add(named)
 
 
 def with_data_options(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

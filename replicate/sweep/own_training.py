@@ -19,7 +19,7 @@ from replicate.experiments.composition import compose_config, is_sweep, own_word
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.overrides import check_overrides
 from replicate.experiments.recipe import recipe_names
-from replicate.models.extension import NAMED
+from replicate.models.extension import NAMED, load_named_model
 from replicate.papers.schema import Paper
 from replicate.paths import conf_dir
 from replicate.report import MOST_SEEDS, Findings, findings_of, judge
@@ -95,6 +95,7 @@ def imported(name: str) -> str:
     if not module or not function.isidentifier():
         raise UserError(f"model={name}: an import is module:function, as mypackage.networks:mynet")
     os.environ[NAMED] = name
+    load_named_model()
     return function
 
 

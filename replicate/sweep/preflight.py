@@ -1,6 +1,8 @@
 """What must hold before a sweep may begin, so that a bad input costs one line and no work."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
+from shutil import which
 
 from replicate.errors import UserError, unknown
 from replicate.experiments.experiment import Experiment
@@ -33,6 +35,7 @@ def check_metrics(experiment: Experiment) -> None:
 def check_settings(experiment: Experiment) -> None:
     """Read each setting that is no part of a run, so that a wrong value is reported before the first run begins."""
     _ = experiment.wandb, experiment.runs_dir, experiment.budget
+    check_launcher(str(experiment.launcher.get("kind")))
     if executor_of(experiment.launcher).here and experiment.machine.accelerator == "gpu":
         from replicate.training.trainer import accelerator_device
 
@@ -40,6 +43,15 @@ def check_settings(experiment: Experiment) -> None:
             raise UserError(
                 "machine.accelerator=gpu: torch sees no GPU here (`replicate doctor`); auto takes one if any"
             )
+
+
+def check_launcher(kind: str) -> None:
+    """The launcher's library and its queue are on this machine."""
+    library = {"slurm": "submitit", "slurm_local": "submitit", "ray": "ray"}.get(kind)
+    if library is not None and find_spec(library) is None:
+        raise UserError(f"launcher={kind} needs {library}: pip install 'replicate[cluster]'")
+    if kind == "slurm" and which("srun") is None:
+        raise UserError("launcher=slurm: there is no srun here; launcher=slurm_local tries the same on one machine")
 
 
 def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
