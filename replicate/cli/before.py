@@ -1,12 +1,14 @@
 """Commands that say beforehand what doing would take."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides, say, tell
+from replicate.paths import OWN
 
 
 def plan(
@@ -44,6 +46,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="An extension folder: papers/, models/, experiment/, ...")],
 ) -> None:
     """Say everything that is wrong with an extension folder, at once; nothing is run."""
+    os.environ.pop(OWN, None)  # the suite is imported without a folder, which may be the broken one
     from replicate.sweep.extension_check import check_folder
 
     files, found = check_folder(folder)

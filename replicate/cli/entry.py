@@ -74,9 +74,6 @@ def main() -> None:
     except UserError as error:
         say(str(error))
         sys.exit(2)
-    except KeyboardInterrupt as stopped:
-        say(str(stopped) or "stopped; finished runs are kept, and the same command goes on")
-        sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

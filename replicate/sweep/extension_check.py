@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -25,11 +24,12 @@ FOLDERS = {"papers": ".yaml", "models": ".py", "recipe": ".yaml", "data": ".yaml
 
 
 def check_folder(folder: Path) -> tuple[int, list[str]]:
-    """How many files there are, and a line for each thing that is wrong. Raises UserError for what is no folder."""
+    """How many files there are, and a line for each thing that is wrong. Raises UserError for what is no folder.
+
+    REPLICATE_PATH names the folder from then on; it must have named none when this module was imported.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder")
-    os.environ.pop(OWN, None)
-    import_module("replicate.models")  # the suite's, before the folder's files are imported one by one
     os.environ[OWN] = str(folder.absolute())
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix in (".yaml", ".yml", ".py")]
     found = [*strangers(folder, files), *broken_models(folder)]

@@ -72,6 +72,7 @@ def do_runs(
                 raise
             done = sum(store.has(run.id) for _, run in planned)
             told = f"stopped: {done} of {len(planned)} runs are done; the same command goes on where they stopped"
+            print(f"replicate: {told}", file=sys.stderr, flush=True)
             raise KeyboardInterrupt(told) from None
 
 
