@@ -43,11 +43,13 @@ def train(overrides: Overrides = None) -> None:
     """
     from rich.console import Console
 
-    from replicate.report import terminal
+    from replicate.report.terminal import results, verdict_list
+    from replicate.report.wording import data_used, run_summary
     from replicate.sweep.own_training import train as do
 
     findings, answers, failed = do(overrides or [], RESULTS)
-    Console().print(terminal(findings, answers))
+    Console().print(f"{findings.table.locator} on {data_used(findings)}: {run_summary(findings)}")
+    Console().print(results(findings), *([verdict_list(findings, answers)] if answers else []))
     say(f"{len(findings.records)} runs in {findings.experiment.runs_dir}, {failed} failed; results/ is left as it is")
     if failed:
         raise typer.Exit(1)

@@ -25,9 +25,9 @@ app = typer.Typer(
 
 def version(asked: bool) -> None:
     if asked:
-        from replicate import __version__
+        from replicate.runs.provenance import versions
 
-        print(f"replicate {__version__}")
+        print(f"replicate {versions()['replicate']}")
         raise typer.Exit
 
 

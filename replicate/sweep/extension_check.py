@@ -85,7 +85,8 @@ def wrong_scale(entry: Entry, scale: str) -> list[str]:
         experiment = load_experiment(entry.name, [f"scale={scale}"])
     except UserError as error:
         return [str(error)]
-    found, runs = [], []
+    found: list[str] = []
+    runs: list[Run] = []
     for variant in experiment.variants:
         try:
             runs.append(experiment.run(variant, 0))
