@@ -120,7 +120,7 @@ def test_check_says_everything_that_is_wrong_at_once(own: Path, workdir: Path) -
     ):
         assert line in done.stderr
     assert all(line.startswith("replicate: ") for line in done.stderr.splitlines())
-    assert list(workdir.iterdir()) == []
+    assert list(workdir.iterdir()) == [own]
 
 
 def test_a_folder_that_is_none_is_refused(workdir: Path) -> None:

@@ -97,6 +97,13 @@ def wrapped(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, max(width, 40), subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
+def check_experiment(name: str) -> None:
+    """Raises UserError for an experiment that is not there, before anything heavy is imported."""
+    from replicate.experiments.catalogue import find
+
+    find(name)
+
+
 def check_paper(paper: str | None) -> None:
     """Raises UserError for a paper that the suite does not have."""
     from replicate.errors import unknown

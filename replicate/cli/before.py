@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides, say, tell
+from replicate.cli.arguments import RESULTS, AsJson, ExperimentName, Overrides, check_experiment, say, tell
 from replicate.paths import OWN
 
 
@@ -19,6 +19,7 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what an experiment will cost: runs, images, operations, disk, and time here and on named GPUs."""
+    check_experiment(name)
     if power:
         from replicate.overview.seeds_needed import as_data, as_text, power_plan
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from replicate.cli.arguments import RESULTS, ExperimentName, Overrides, say
+from replicate.cli.arguments import RESULTS, ExperimentName, Overrides, check_experiment, say
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, written and decided; do nothing.")]
 
 
 def run(name: ExperimentName, overrides: Overrides = None, dry_run: DryRun = False) -> None:
     """Do what is not done yet of an experiment, then report. KEY=VALUE overrides anything in its file."""
+    check_experiment(name)
     if dry_run:
         from replicate.sweep.dry_run import foreseen
 

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from replicate.cli.arguments import RESULTS, Overrides, say
+from replicate.cli.arguments import RESULTS, Overrides, check_experiment, say
 from replicate.errors import UserError
 
 
 def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
     """Make tables, figures and verdicts again from the records: of one experiment, or of all that have any."""
+    if name is not None:
+        check_experiment(name)
     from replicate.report.again import report_again
 
     report_again(name, overrides or [], RESULTS)
