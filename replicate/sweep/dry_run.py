@@ -8,8 +8,8 @@ from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
 from replicate.overview.seeds_needed import as_text, power_plan
-from replicate.report import available_records
-from replicate.report.publish import as_declared, published_at
+from replicate.report import available_records, folder_of
+from replicate.report.publish import as_declared
 from replicate.runs.store import RunStore
 from replicate.sweep.plan import plan_of
 from replicate.sweep.preflight import check_runs
@@ -50,4 +50,4 @@ def where(experiment: Experiment, words: Sequence[str], results: Path) -> Iterat
     elif not as_declared(words):
         yield "results           none: overrides differ from the experiment's file"
     else:
-        yield f"results in        {published_at(experiment, results).absolute()}, once every run is done"
+        yield f"results in        {folder_of(experiment, results).absolute()}, once every run is done"

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -127,7 +128,7 @@ def wrong_size(paper: Paper, run: Run) -> Iterator[str]:
             yield f"it has {own:,} parameters, architecture {run.architecture} says {entry.reference_params:,}"
 
 
-def counted(model: dict[str, object], shape: tuple[int, int, int]) -> int:
+def counted(model: dict[str, Any], shape: tuple[int, int, int]) -> int:
     """Parameters of the network on images of that shape."""
     options = {"in_channels": shape[0], **model}
     return count(str(options.pop("name")), shape, **options).parameters

@@ -163,10 +163,11 @@ def paper_of(asked: Asked, data: str) -> Paper:
         "provenance": [],
         "confidence": "verified",
     }
-    body = {"id": "own", "title": "Own training", "authors": [], "year": None, "venue": f"own training on {data}"}
-    empty = {"arxiv": None, "official_code": None, "architectures": {}, "recipes": {}, "discrepancies": []}
+    body: dict[str, Any] = {"id": "own", "title": "Own training", "authors": [], "year": None}
+    body["venue"] = f"own training on {data}"
+    body |= {"arxiv": None, "official_code": None, "architectures": {}, "recipes": {}, "discrepancies": []}
     claims = [claim] if len(names) > 1 else []
-    return Paper.model_validate({**body, **empty, "tables": {"networks": table}, "claims": claims})
+    return Paper.model_validate({**body, "tables": {"networks": table}, "claims": claims})
 
 
 def train(words: Sequence[str], results: Path) -> tuple[Findings, list[Verdict], int]:
