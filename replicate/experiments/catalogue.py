@@ -5,11 +5,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from replicate.errors import UserError, first_line, unknown
 from replicate.experiments.scale import SMALL, Scale, Where
+from replicate.papers.bounds import load_yaml
 from replicate.paths import data_files, experiment_files
 
 DEFAULT_SCALES = (*SMALL, Scale.PAPER)
@@ -92,10 +92,7 @@ def read_entry(path: Path) -> Entry:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    try:
-        body = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
+    body = load_yaml(path)
     if not isinstance(body, dict):
         raise UserError(f"{path.name} is no mapping of keys to values")
     return body

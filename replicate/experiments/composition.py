@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry
+from replicate.experiments.guard import check_composed, check_extension_files
 from replicate.experiments.overrides import FREE_BLOCKS
 from replicate.paths import conf_dir, own_dir
 
@@ -34,10 +35,20 @@ def is_sweep(word: str) -> bool:
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:
+    """Hydra's composition without its own block. Raises UserError, also for files that say more than they may."""
+    check_extension_files()
+    config = composed([*user_folder(), *overrides])
+    check_composed(config, overrides, composed)
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    return config
+
+
+def composed(overrides: Sequence[str]) -> DictConfig:
     """Hydra's composition, its errors in one line."""
     try:
         with initialize_config_dir(str(conf_dir().absolute()), version_base="1.3"):
-            return compose("config", [*user_folder(), *overrides])
+            return compose("config", list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
 

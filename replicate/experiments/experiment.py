@@ -21,6 +21,7 @@ from replicate.experiments.composition import (
 )
 from replicate.experiments.deviations import Pair, derived
 from replicate.experiments.duration import parse_duration
+from replicate.experiments.guard import check_variant
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.overrides import check_overrides
 from replicate.experiments.resolvers import register_resolvers
@@ -45,6 +46,8 @@ register_resolvers()
 MOST_SEEDS = 100_000  # more would fill the memory with runs before the first begins
 HARMLESS = ("scale=", "seeds=", "budget=", "runs_dir=", "wandb=", "launcher", "machine.")
 """Overrides that change no run's configuration."""
+FOLDERS = ("root", "download")
+"""Settings of `data` by which files are read and written elsewhere: no variant may have its own."""
 
 
 class Experiment:
@@ -58,8 +61,7 @@ class Experiment:
         self._resolved: dict[str, Run] = {}  # seed 0 of each variant: resolving takes a hundred times as long as a seed
         self.settings = self._read_settings()
         for variant in map(str, config.variants):
-            if Path(variant).is_absolute() or ".." in Path(variant).parts:
-                raise UserError(f"{name}: '{variant}' is a path, not the name of a variant")
+            check_variant(name, variant)
         if self.settings.study not in STUDIES:
             raise unknown("study", self.settings.study, STUDIES)
         self.scale = self._scale_in_force()
@@ -75,7 +77,10 @@ class Experiment:
 
     def _read_settings(self) -> Settings:
         node = {key: self._config[key] for key in Settings.model_fields if key in self._config}
-        return validated(Settings, self.name, OmegaConf.to_container(OmegaConf.create(node), resolve=True))
+        try:
+            return validated(Settings, self.name, OmegaConf.to_container(OmegaConf.create(node), resolve=True))
+        except OmegaConfBaseException as error:
+            raise UserError(f"{self.name}: {one_line(error)}") from error
 
     @cached_property
     def paper(self) -> "Paper":
@@ -86,10 +91,11 @@ class Experiment:
 
     @property
     def runs_dir(self) -> Path:
+        """The folder of all runs, whatever the working folder becomes."""
         named = self._config.runs_dir
         if not named or not isinstance(named, (str, Path)):
             raise UserError(f"{self.name}: runs_dir is the folder of runs, not {named!r}")
-        return Path(named)
+        return Path(named).absolute()
 
     @property
     def wandb(self) -> str:
@@ -222,6 +228,9 @@ class Experiment:
             blocks = {key: OmegaConf.to_container(merged[key], resolve=True) for key in BLOCKS}
         except OmegaConfBaseException as error:
             raise UserError(f"{label}: {one_line(error)}") from error
+        for key in FOLDERS:
+            if blocks["data"].get(key) != OmegaConf.select(self._config, f"data.{key}"):
+                raise UserError(f"{label}: data.{key} is the command line's to say")
         return build_config(self.settings.study, label, blocks), names
 
 

@@ -4,10 +4,10 @@ import math
 from functools import cache
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from replicate.errors import UserError, first_line, unknown
+from replicate.papers.bounds import load_yaml
 from replicate.paths import data_files
 
 Unit = Literal["epochs", "iterations"]
@@ -115,10 +115,9 @@ def recipe_file(name: str) -> dict[str, Any]:
     files = data_files("recipe")
     if name not in files:
         raise unknown("recipe", name, files)
-    try:
-        fields: dict[str, Any] = yaml.safe_load(files[name].read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise UserError(f"{files[name].name}: {' '.join(str(error).split())}") from error
+    fields: dict[str, Any] = load_yaml(files[name]) or {}
+    if not isinstance(fields, dict):
+        raise UserError(f"{files[name].name} is no mapping of keys to values")
     if "published" in fields:
         fields = {**published_fields(fields["published"]), **fields}
     return fields

@@ -8,14 +8,12 @@ import yaml
 from pydantic import ValidationError
 
 from replicate.errors import UserError, first_line
+from replicate.papers.bounds import LOADER, load_yaml
 from replicate.papers.printed import Printed
 from replicate.papers.schema import Paper
 
-# libyaml's parser is about ten times as fast; PyYAML built without it has the same interface in Python
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-
-class _PaperLoader(_SafeLoader):  # type: ignore[misc]
+class _PaperLoader(LOADER):  # type: ignore[misc]
     """Safe YAML that keeps the printed digits of decimals and refuses a key written twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -38,10 +36,7 @@ _PaperLoader.add_constructor("tag:yaml.org,2002:float", _printed)
 def read_paper(path: Path) -> Paper:
     """The paper of one YAML file. Raises UserError when the file is missing, no YAML, or not of the schema."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PaperLoader)
-        paper = Paper.model_validate(content)
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{path.name}: {' '.join(str(error).split())}") from error
+        paper = Paper.model_validate(load_yaml(path, _PaperLoader))
     except ValidationError as error:
         raise UserError(f"{path.name}: {first_line(error)}") from error
     if paper.id != path.stem:
