@@ -63,7 +63,7 @@ def record_of(
         variant=run.variant,
         seed=run.seed,
         status=status,
-        config=run.config.model_dump(mode="json", exclude_none=True),
+        config=run.config.identity(),
         measurements=tuple(Measurement(metric=m, index=i, value=v) for m, i, v in [*points, *single]),
         parameters=270_896,
         multiply_adds=10_400_000,

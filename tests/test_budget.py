@@ -36,7 +36,7 @@ def measured(job: Job, errors: Errors) -> Record:
     }
     numbers = tuple(Measurement(metric=name, value=number) for name, number in names.items())
     labels = {"variant": run.variant, "seed": run.seed, "experiment": run.experiment, "scale": run.scale}
-    return make_record(run.id).model_copy(update={"measurements": numbers, **labels})
+    return make_record(run).model_copy(update={"measurements": numbers, **labels})
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_cost_is_that_of_the_other_seeds_or_follows_from_operations(workdir: P
     experiment = load_experiment("resnet_shortcuts", ["scale=laptop", *WORDS])
     first, other = experiment.run("A", 0), experiment.run("B", 0)
     book = CostBook()
-    book.learn([make_record(first.id).model_copy(update={"timing": make_record(first.id).timing})])
+    book.learn([make_record(first).model_copy(update={"timing": make_record(first).timing})])
     assert book.estimate(experiment.run("A", 5)).measured
     assert not book.estimate(other).measured
     assert book.estimate(other).seconds > 0

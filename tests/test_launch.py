@@ -75,7 +75,7 @@ def slow_sweep(folder: Path) -> None:
         with (folder / "log").open("a") as log:
             log.write(f"{job.run.id}\n")
         time.sleep(0.5)
-        return make_record(job.run.id)
+        return make_record(job.run)
 
     execute.measure = log_and_wait
     launch.run_experiment("resnet_shortcuts", INLINE, quiet=True)
@@ -175,12 +175,12 @@ def test_a_dying_worker_costs_the_sweep_nothing(
 
     def lose_a_worker(pending: list[Job]) -> list[Done]:
         launched.append(len(pending))
-        store, first = RunStore(pending[0].runs_dir), pending[0].run.id
-        store.folder(first).mkdir(parents=True, exist_ok=True)
+        store, first = RunStore(pending[0].runs_dir), pending[0].run
+        store.folder(first.id).mkdir(parents=True, exist_ok=True)
         store.write(make_record(first))
         if len(pending) > 1:
             raise BrokenExecutor("a worker process died")
-        return [(first, "done")]
+        return [(first.id, "done")]
 
     monkeypatch.setattr(launch, "executor_of", lambda settings: lose_a_worker)
     monkeypatch.setattr(launch, "BUSY_WAIT", 0)
@@ -243,7 +243,7 @@ def test_monitor_says_which_run_epoch_speed_and_time(tmp_path: Path, capsys: pyt
     ProgressWriter(store.folder(runs[0].id))(progress())
     monitor.look()
     monitor.look()
-    store.write(make_record(runs[1].id))
+    store.write(make_record(runs[1]))
     monitor.look()
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2  # an epoch is told once

@@ -36,7 +36,7 @@ def mirror_offline(folder: Path) -> None:
     with tracking.make_tracker(tracking.mirror_of(findings.experiment), run, folder / run.id) as tracker:
         tracker.log(1, {"train_error": 50.0, "images_per_second": 800.0})
         tracker.log(2, {"train_error": 25.0, "images_per_second": 900.0})
-        tracker.finish(make_record(run.id))
+        tracker.finish(make_record(run))
     assert mirror_summary(findings, verdicts, RunStore(folder))
     assert not mirror_summary(findings, verdicts, RunStore(folder))
 
@@ -69,7 +69,7 @@ def test_every_value_of_a_run_is_in_its_offline_file(written: Path) -> None:
         {"epoch": 1, "train_error": 50.0, "images_per_second": 800.0, **line},
         {"epoch": 2, "train_error": 25.0, "images_per_second": 900.0, **line},
     ]
-    record = make_record(run.id)
+    record = make_record(run)
     known = summary(path)
     assert known["test_error"] == record.value("test_error")
     assert "lost" not in known

@@ -4,26 +4,31 @@ import fcntl
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from replicate import files
 from replicate.errors import UserError
-from replicate.experiments.run_config import run_id
+from replicate.experiments.run_config import Run, run_id
 from replicate.files import write_atomic
 from replicate.runs.records import Measurement, Record, Timing, dump, parse
 from replicate.runs.store import CHECKPOINT, RunStore
 
+CONFIG: dict[str, Any] = {"study": "train", "model": {"name": "resnet_cifar"}}
+RUN, OTHER = run_id("train", CONFIG, 0), run_id("train", CONFIG, 1)
 
-def make_record(run: str = "train-0123456789ab-s0", value: float = 12.5) -> Record:
+
+def make_record(run: Run | str = RUN, value: float = 12.5) -> Record:
+    """A record of `run`, or one of that id, which may be anything."""
     return Record(
-        id=run,
+        id=run if isinstance(run, str) else run.id,
         experiment="e",
         scale="smoke",
         variant="v",
-        seed=0,
+        seed=int(run == OTHER) if isinstance(run, str) else run.seed,
         status="finished",
-        config={"model": {"name": "resnet_cifar"}},
+        config=CONFIG if isinstance(run, str) else run.config.identity(),
         measurements=(Measurement(metric="test_error", value=value), Measurement(metric="lost", value=None)),
         parameters=10,
         multiply_adds=20,
@@ -69,12 +74,12 @@ def test_a_damaged_record_is_set_aside_and_others_stay(
     store: RunStore, damage: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(store, make_record())
-    put(store, make_record("train-ffffffffffff-s1"))
+    put(store, make_record(OTHER))
     store.record_path(make_record().id).write_bytes(damage)
     assert store.read(make_record().id) is None
     assert "set aside as record.json.damaged-1" in capsys.readouterr().err
     assert not store.has(make_record().id)
-    assert store.read("train-ffffffffffff-s1") is not None
+    assert store.read(OTHER) is not None
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def track(folder: Path, *words: str) -> Tracker:
     run = experiment.run("32x4d", 2)
     with make_tracker(mirror_of(experiment), run, folder / run.id) as tracker:
         tracker.log(1, {"train_error": 50.0})
-        tracker.finish(make_record(run.id))
+        tracker.finish(make_record(run))
     return tracker
 
 

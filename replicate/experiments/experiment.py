@@ -229,7 +229,7 @@ class Experiment:
         except OmegaConfBaseException as error:
             raise UserError(f"{label}: {one_line(error)}") from error
         for key in FOLDERS:
-            if blocks["data"].get(key) != OmegaConf.select(self._config, f"data.{key}"):
+            if cast(dict[str, Any], blocks["data"]).get(key) != OmegaConf.select(self._config, f"data.{key}"):
                 raise UserError(f"{label}: data.{key} is the command line's to say")
         return build_config(self.settings.study, label, blocks), names
 

@@ -1,6 +1,7 @@
 """The table of an experiment: pure functions from findings to a frame of words, and that frame as Markdown."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -154,7 +155,7 @@ def markdown(findings: Findings, verdicts: Sequence[Verdict]) -> str:
         *section("Deviations from the paper", findings.experiment.deviations),
         *section("Answers", [verdict_sentence(v, findings.answer(v)) for v in verdicts]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return without_html("\n\n".join(parts) + "\n")
 
 
 def explanation(findings: Findings) -> str:
@@ -185,4 +186,9 @@ def markdown_table(frame: pd.DataFrame) -> str:
 
 
 def escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+    return " ".join(cell.replace("|", "\\|").split("\n"))
+
+
+def without_html(text: str) -> str:
+    """Markdown in which a tag is text: names and deviations come from files that others may have written."""
+    return re.sub(r"<(?=[A-Za-z/!?])", r"\\<", text)

@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from replicate.errors import UserError, first_line
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.scale import Scale
+from replicate.files import read_file
 from replicate.papers.claims import ExactTest
 from replicate.report.findings import Findings
 from replicate.report.numbers import numbers
@@ -106,14 +107,21 @@ class VerdictFile(BaseModel):
 def read_verdicts(path: Path) -> VerdictFile:
     """What :func:`verdict_file` was written to. Raises UserError for a damaged file."""
     try:
-        return VerdictFile.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        return VerdictFile.model_validate_json(read_file(path))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
         raise UserError(f"{path} is damaged ({first_line(error)}); `replicate report` writes it anew") from error
 
 
 def all_verdicts(results: Path) -> Iterator[VerdictFile]:
     """Every verdicts.json in results/, by paper, experiment and scale."""
-    return (read_verdicts(path) for path in sorted(results.glob(f"{EACH}/{VERDICTS}")))
+    return (read_verdicts(path) for path in verdict_paths(results))
+
+
+def verdict_paths(results: Path) -> list[Path]:
+    """Where they lie."""
+    return sorted(results.glob(f"{EACH}/{VERDICTS}"))
 
 
 def verdict_file(findings: Findings, verdicts: Sequence[Verdict]) -> VerdictFile:

@@ -1,27 +1,29 @@
 """The folder results/: per experiment and scale its records and what follows from them, and the index of all."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from replicate.errors import UserError
-from replicate.files import canonical, write_atomic
+from replicate.errors import UserError, first_line
+from replicate.files import locked, read_file, write_atomic
 from replicate.report.collected import compressed, csv_bytes, measurements_frame, verdicts_frame
 from replicate.report.findings import Findings
 from replicate.report.forest import forest
 from replicate.report.index import index_markdown
 from replicate.report.networks import networks
 from replicate.report.table import markdown
-from replicate.report.verdict_file import VERDICTS, VerdictFile, all_verdicts, verdict_file
-from replicate.runs.records import Record
+from replicate.report.verdict_file import VERDICTS, VerdictFile, read_verdicts, verdict_file, verdict_paths
+from replicate.runs.records import Record, parse_line, sealed_line
 from replicate.verdicts import Verdict
 
 RECORDS, RUNS, TABLE, FIGURE = "records.jsonl", "runs.csv", "table.md", "figure.svg"
 INDEX, ALL_VERDICTS, ALL_MEASUREMENTS = "README.md", "verdicts.csv", "measurements.csv.gz"
+LOCK = ".lock"
 PACKAGES = ("torch", "torchvision")
 HARDWARE = ("cpu", "gpu", "threads")
 
@@ -37,7 +39,7 @@ def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path)
     Each file is replaced whole; equal findings write equal bytes. Raises UserError when the folder cannot be written.
     """
     files = {
-        RECORDS: "".join(f"{canonical(record.model_dump(mode='json'))}\n" for record in findings.records).encode(),
+        RECORDS: records_file(findings.records),
         RUNS: csv_bytes(runs_frame(findings)),
         TABLE: markdown(findings, verdicts).encode(),
         VERDICTS: pretty(verdict_file(findings, verdicts)),
@@ -46,7 +48,13 @@ def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path)
         from replicate.report.figures.draw import figure_svg  # here, since matplotlib takes a second to import
 
         files[FIGURE] = figure_svg(findings)
-    write_files(folder, files)
+    with results_lock(folder.parents[2]):
+        write_files(folder, files)
+
+
+def records_file(records: Iterable[Record]) -> bytes:
+    """A sealed line for each record, also for one that two variants share."""
+    return "".join(f"{sealed_line(record)}\n" for record in {record.id: record for record in records}.values()).encode()
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
@@ -61,17 +69,28 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 def write_index(results_dir: Path) -> None:
     """Write what `results_dir` says as a whole, from the folder of every experiment and scale in it.
 
-    README.md, the index; verdicts.csv and measurements.csv.gz; forest.svg and networks.svg. Raises UserError for a
-    damaged file.
+    README.md, the index; verdicts.csv and measurements.csv.gz; forest.svg and networks.svg. A damaged verdicts.json
+    costs its experiment's line in each, not the run of another experiment. Two writers take turns: the later one has
+    seen what the earlier one wrote.
     """
-    found = list(all_verdicts(results_dir))
-    records = [(data, read_records(results_dir / data.folder / RECORDS)) for data in found]
-    files = {
-        INDEX: index_markdown(found).encode(),
-        ALL_VERDICTS: csv_bytes(verdicts_frame(found)),
-        ALL_MEASUREMENTS: compressed(csv_bytes(measurements_frame(records))),
-    }
-    write_files(results_dir, files | overview_figures(found, records))
+    with results_lock(results_dir):
+        found = list(readable_verdicts(results_dir))
+        records = [(data, read_records(results_dir / data.folder / RECORDS)) for data in found]
+        files = {
+            INDEX: index_markdown(found).encode(),
+            ALL_VERDICTS: csv_bytes(verdicts_frame(found)),
+            ALL_MEASUREMENTS: compressed(csv_bytes(measurements_frame(records))),
+        }
+        write_files(results_dir, files | overview_figures(found, records))
+
+
+def readable_verdicts(results_dir: Path) -> Iterator[VerdictFile]:
+    """The verdicts.json of every experiment and scale; a damaged one is named and left out."""
+    for path in verdict_paths(results_dir):
+        try:
+            yield read_verdicts(path)
+        except UserError as error:
+            print(f"replicate: {error}; it is left out of {results_dir / INDEX}", file=sys.stderr)
 
 
 def overview_figures(
@@ -86,15 +105,47 @@ def overview_figures(
     return overview_svgs(trees, panels, alone)
 
 
-def read_records(path: Path) -> list[Record]:
-    """The records of a records.jsonl, none if there is no such file. Raises UserError for a damaged line."""
-    records = []
-    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else (), start=1):
+@contextmanager
+def results_lock(results_dir: Path) -> Iterator[None]:
+    """Hold the lock of a results folder, which no lock of a run guards. Raises UserError where none can be written."""
+    with ExitStack() as held:
         try:
-            records.append(Record.model_validate_json(line))
-        except ValidationError as error:
-            raise UserError(f"{path}, line {number}, is no record ({str(error).splitlines()[0]})") from error
-    return records
+            held.enter_context(locked(results_dir / LOCK))
+        except OSError as error:
+            raise UserError(f"cannot write the results to {results_dir}: {error.strerror}") from error
+        yield
+
+
+def read_records(path: Path) -> list[Record]:
+    """The records of a records.jsonl, none if there is no such file.
+
+    Raises UserError for a line that is damaged, stands twice or was changed by hand: its seal tells. Files of an older
+    suite have no seals at all.
+    """
+    records: dict[str, Record] = {}
+    any_sealed: bool | None = None
+    for number, line in enumerate(lines_of(path), start=1):
+        try:
+            record, sealed = parse_line(line)
+            if any_sealed is not None and sealed != any_sealed:
+                raise ValueError("it has no seal, others have" if any_sealed else "it has a seal, others have none")
+            if record.id in records and (sealed or records[record.id] != record):  # older files may repeat a record
+                raise ValueError(f"{record.id} stands twice")
+        except ValueError as error:
+            why = first_line(error).splitlines()[0]
+            raise UserError(f"{path}, line {number}, is no record ({why}); take the file from git again") from error
+        records[record.id], any_sealed = record, sealed
+    return list(records.values())
+
+
+def lines_of(path: Path) -> list[bytes]:
+    """The lines of a file, none if there is no such file. Raises UserError for a folder or pipe in its place."""
+    try:
+        return read_file(path).splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def runs_frame(findings: Findings) -> pd.DataFrame:

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from pydantic import TypeAdapter
+
 from replicate.experiments.run_config import Run
-from replicate.files import write_atomic
+from replicate.files import plain_json, read_file, write_atomic
 from replicate.runs.store import RunStore
 
 FILE = "progress.json"
@@ -55,13 +57,13 @@ class ProgressWriter:
 
 
 def read_progress(folder: Path) -> Progress | None:
-    """The run's last word, None if it said nothing lately."""
+    """The run's last word, None if it said nothing lately, or nothing that makes sense."""
     path = folder / FILE
     try:
         if time.time() - path.stat().st_mtime > STALE_AFTER:
             return None
-        return Progress(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(Progress).validate_python(plain_json(read_file(path)))
+    except (OSError, ValueError):
         return None
 
 

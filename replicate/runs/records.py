@@ -6,7 +6,8 @@ from typing import Any, Literal, SupportsFloat
 
 from pydantic import BaseModel, ConfigDict
 
-from replicate.files import canonical, digest
+from replicate.experiments.run_config import run_id
+from replicate.files import canonical, digest, plain_json
 
 Status = Literal["finished", "diverged"]
 
@@ -78,9 +79,44 @@ def dump(record: Record) -> bytes:
     return f"{digest(text)}\n{text}\n".encode()
 
 
-def parse(data: bytes) -> Record:
-    """Read what :func:`dump` wrote. Raises ValueError for anything else."""
+def parse(data: bytes, run: str | None = None) -> Record:
+    """Read what :func:`dump` wrote, for `run` if it is named. Raises ValueError for anything else."""
     checksum, _, text = data.decode().partition("\n")
     if digest(text.rstrip("\n")) != checksum:
         raise ValueError("its checksum does not match")
-    return Record.model_validate_json(text)
+    return checked(text, run)
+
+
+def checked(text: str | bytes, run: str | None = None) -> Record:
+    """The record of one JSON text. Raises ValueError unless its numbers are finite and its id is that of `run`, if
+    named, and of its own configuration and seed: whatever its seal says, the record then is of something else."""
+    record = Record.model_validate(plain_json(text))
+    if run not in (None, record.id):
+        raise ValueError(f"it is the record of {record.id}")
+    if record.id != run_id(str(record.config.get("study")), record.config, record.seed):
+        raise ValueError("its configuration is not the one that its id is made of")
+    measured = [(m.metric, m.index) for m in record.measurements]
+    if len(set(measured)) < len(measured):
+        raise ValueError("a measurement stands twice")
+    return record
+
+
+SEAL = "seal"
+"""The key of a committed record's line that has the sha256 of the others."""
+
+
+def sealed_line(record: Record) -> str:
+    """The record as one line of records.jsonl, with its seal: a changed digit is seen."""
+    body = record.model_dump(mode="json")
+    return canonical({**body, SEAL: digest(canonical(body))})
+
+
+def parse_line(line: bytes) -> tuple[Record, bool]:
+    """The record of one line, and whether the line has a seal, as older ones have not. Raises ValueError."""
+    body = plain_json(line)
+    if not isinstance(body, dict):
+        raise ValueError("it is no record")
+    seal = body.pop(SEAL, None)
+    if seal is not None and seal != digest(canonical(body)):
+        raise ValueError("its seal does not match: something in it was changed")
+    return checked(canonical(body)), seal is not None

@@ -6,15 +6,13 @@ run is found again by whoever asks for the same thing, whichever experiment it b
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
-
-from replicate.errors import UserError
-from replicate.files import set_aside, write_atomic
+from replicate.errors import UserError, first_line
+from replicate.files import locked, read_file, set_aside, write_atomic
 from replicate.runs.records import Record, dump, parse
 
 CHECKPOINT = "last.ckpt"
@@ -25,14 +23,14 @@ class RunStore:
     """The folder of all runs."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root = root.absolute()  # wherever the process, or a library in it, goes next
 
     def prepare(self) -> None:
         """Create the folder. Raises UserError if it cannot be written."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".probe.{os.getpid()}"
-            probe.touch()
+            probe = self.root / f".probe.{secrets.token_hex(8)}"
+            probe.touch(exist_ok=False)
             probe.unlink()
         except OSError as error:
             raise UserError(
@@ -54,7 +52,7 @@ class RunStore:
 
     def has(self, run: str) -> bool:
         """Whether the run left a record; cheap, the record is not read."""
-        return self.record_path(run).exists()
+        return self.record_path(run).is_file()
 
     def begun(self) -> set[str]:
         """The names of the runs' folders, in one look at the store."""
@@ -65,21 +63,28 @@ class RunStore:
         if not self.root.is_dir():
             return set()
         with os.scandir(self.root) as entries:
-            return {entry.name for entry in entries if os.path.exists(os.path.join(entry.path, "record.json"))}
+            return {entry.name for entry in entries if os.path.isfile(os.path.join(entry.path, "record.json"))}
 
     def studies(self) -> set[str]:
         """The studies that the finished runs are of."""
         return {run.rpartition("-s")[0].rpartition("-")[0] for run in self.finished()}
 
     def read(self, run: str) -> Record | None:
-        """The run's record, or None. A damaged one is set aside with a line on stderr, and the run will be redone."""
+        """The run's record, or None. One that is damaged or of something else is set aside with a line on stderr.
+
+        The run will then be redone. Raises UserError for a file or folder that this user may not read.
+        """
         path = self.record_path(run)
         try:
-            return parse(path.read_bytes())
+            return parse(read_file(path), run)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, ValidationError) as error:
-            set_aside(path, str(error).splitlines()[0])
+        except PermissionError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}; whose run is it?") from error
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}; the next call tries again") from error
+        except ValueError as error:
+            set_aside(path, first_line(error).splitlines()[0])
             return None
 
     def write(self, record: Record) -> None:
@@ -95,15 +100,12 @@ class RunStore:
     @contextmanager
     def claim(self, run: str) -> Iterator[bool]:
         """Hold the run's lock; yields False at once when another process has it. The kernel frees a killed holder's."""
-        folder = self.folder(run)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
+        with locked(self.folder(run) / "lock", wait=False) as mine:
+            yield mine
+
+    def holder(self, run: str) -> str:
+        """Who has, or had last, the run's lock: process, host and boot."""
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            lock.release()
+            return read_file(self.folder(run) / "lock").decode(errors="replace").strip() or "somebody"
+        except (OSError, ValueError):
+            return "somebody"

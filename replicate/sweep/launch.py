@@ -17,6 +17,7 @@ from replicate.sweep.executors import Executor, executor_of
 from replicate.sweep.interruption import Interruption
 from replicate.sweep.preflight import check_runs
 from replicate.sweep.select import selected
+from replicate.sweep.stall import Stall
 
 BUSY_WAIT = 2.0  # seconds between looks at runs that another process is doing
 
@@ -89,9 +90,9 @@ def sweep_until_done(
 ) -> list[Run]:
     """Launch `pending`; runs that another process holds are waited for. Returns those that failed.
 
-    Raises KeyboardInterrupt once everybody has stopped, when the user asked for it.
+    Raises UserError when nothing changes any more, KeyboardInterrupt once everybody has stopped, when the user asked.
     """
-    executor, failed = executor_of(experiment.launcher), dict[str, Run]()
+    executor, failed, stall = executor_of(experiment.launcher), dict[str, Run](), Stall(store)
     while pending:
         results = launch_surviving(executor, store, pending, interruption)
         if interruption.asked:
@@ -100,6 +101,7 @@ def sweep_until_done(
         over = {run for run, state in results.items() if state in ("failed", "late")}
         pending = [job for job in pending if job.run.id not in over and not store.has(job.run.id)]
         if pending:
+            stall.look(pending, results)
             time.sleep(BUSY_WAIT)
     return list(failed.values())
 
