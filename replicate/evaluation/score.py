@@ -7,9 +7,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from pydantic import TypeAdapter
 from torch import Tensor
 
-from replicate.files import digest, set_aside, write_atomic
+from replicate.errors import first_line
+from replicate.files import digest, read_file, set_aside, write_atomic
 from replicate.training.ranking import ranks
 
 FORWARD_PIXELS = 2_000_000  # in one forward pass: 40 images of 224 x 224, or 2,000 of 32 x 32
@@ -80,8 +82,9 @@ class Tally:
     def add(self, scores: Tensor, labels: Tensor) -> None:
         """Count one batch: softmax scores (n, classes), labels (n,)."""
         self.loss += float(F.nll_loss(scores.double().clamp(min=1e-45).log(), labels, reduction="sum"))
-        self.wrong += int((scores.argmax(1) != labels).sum())
-        self.wrong5 += int((ranks(scores, labels) >= 5).sum())
+        places = ranks(scores, labels)
+        self.wrong += int((places >= 1).sum())
+        self.wrong5 += int((places >= 5).sum())
         self.images += len(labels)
         self.batches += 1
 
@@ -114,15 +117,18 @@ def save_tallies(tallies: Tallies, folder: Path) -> None:
 
 
 def load_tallies(folder: Path, suffixes: Iterable[str]) -> Tallies:
-    """The tallies that an earlier attempt saved, or empty ones; a damaged file is set aside."""
-    path = folder / FILE
+    """The tallies that an earlier attempt saved, or empty ones; a damaged file, or one of others, is set aside."""
+    path, empty = folder / FILE, {suffix: Tally() for suffix in suffixes}
     try:
-        checksum, _, text = path.read_text(encoding="utf-8").partition("\n")
+        checksum, _, text = read_file(path).decode().partition("\n")
         if digest(text) != checksum:
             raise ValueError("its checksum does not match")
-        return {suffix: Tally(**fields) for suffix, fields in json.loads(text).items()}
+        found = TypeAdapter(Tallies).validate_json(text)
+        if found.keys() != empty.keys():
+            raise ValueError("it is of other protocols")
     except FileNotFoundError:
-        pass
+        return empty
     except ValueError as error:
-        set_aside(path, str(error))
-    return {suffix: Tally() for suffix in suffixes}
+        set_aside(path, first_line(error))
+        return empty
+    return found

@@ -13,17 +13,22 @@ from replicate.paths import PACKAGE
 PACKAGES = ("replicate", "torch", "torchvision", "pytorch-lightning", "numpy", "hydra-core")
 
 
-def provenance(machine: MachineConfig, devices: int, data_checksum: str | None) -> dict[str, Any]:
-    """Commit, versions, hardware and switches. Holds no host name, user or path."""
+def provenance(
+    machine: MachineConfig, devices: int, data_checksum: str | None, precision: str | None = None
+) -> dict[str, Any]:
+    """Commit, versions, hardware and switches, as used and not as asked for. Holds no host name, user or path."""
+    gpu = gpu_name(machine.accelerator)
     return {
         **commit(),
         "python": platform.python_version(),
         "packages": versions(),
         "os": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
-        "gpu": gpu_name(machine.accelerator),
+        "gpu": gpu,
         "devices": devices,
         **machine.model_dump(exclude={"workers", "runs_per_gpu", "loader_workers", "checkpoint_seconds"}),
+        "accelerator": "cpu" if gpu is None else "cuda",
+        **({} if precision is None else {"precision": precision}),
         "data_checksum": data_checksum,
     }
 

@@ -70,7 +70,12 @@ def record_of(task: Task, outcome: Outcome, seconds: float) -> Record:
         parameters=outcome.parameters,
         multiply_adds=outcome.multiply_adds,
         timing=Timing(seconds=seconds, images_per_second=outcome.images_per_second),
-        provenance=provenance(task.machine, run.config.devices, outcome.data_checksum),
+        provenance=provenance(
+            task.machine,
+            run.config.devices,
+            outcome.data_checksum,
+            None if run.config.trainer is None else run.config.trainer.precision,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ missing, or have public weights. An evaluation that is stopped goes on at the ba
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isnan
 
 from torch import nn
 
@@ -59,7 +60,9 @@ def run(task: Task[Config]) -> Outcome:
     tallies = evaluate(task, forms, feed, evaluation)
     found = {f"{name}{suffix}": value for suffix, tally in tallies.items() for name, value in tally.rates().items()}
     found["classes"] = float(data_shape(config.data).classes)
-    status: Status = "diverged" if any(subject.status == "diverged" for subject in subjects) else "finished"
+    no_numbers = any(isnan(tally.loss) for tally in tallies.values())
+    diverged = no_numbers or any(subject.status == "diverged" for subject in subjects)
+    status: Status = "diverged" if diverged else "finished"
     return outcome_of(config, singles(found), status, feed.checksum, networks=evaluation.members)
 
 

@@ -22,6 +22,7 @@ from replicate.studies.options import SourceOptions
 from replicate.studies.train import check_training
 from replicate.studies.trained import trained
 from replicate.training.network import build_network, count_network
+from replicate.training.ranking import ranks
 
 CELLS = 4  # a side
 PENALTY = 1e-3  # times half of the squared weights of the readout
@@ -76,7 +77,7 @@ def read_out(network: nn.Module, splits: DataSplits) -> Iterator[Measurement]:
     head = logistic((train - mean) / std, splits.train.labels, splits.classes)
     for name, found, part in (("train_error", train, splits.train), ("test_error", test, splits.test)):
         with torch.no_grad():
-            wrong = head((found - mean) / std).argmax(1) != part.labels
+            wrong = ranks(head((found - mean) / std), part.labels) >= 1
         yield Measurement(metric=name, value=100 * float(wrong.double().mean()))
 
 

@@ -36,6 +36,7 @@ from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.surgery import RemovableLayer, Slot, deletion, parts, replaced, residual_parts, single_deletions
 from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import LoadedNetwork, loaders_of, trained
+from replicate.training.ranking import ranks
 
 Config = DataRunConfig[LesionOptions]
 
@@ -89,7 +90,7 @@ def error(network: nn.Module, batches: Iterable[Batch]) -> float:
 
 def wrong(logits: Tensor, labels: Tensor) -> Tensor:
     """How many images are classified wrongly."""
-    return (logits.argmax(1) != labels).sum()
+    return (ranks(logits, labels) >= 1).sum()
 
 
 def percent(counts: Iterable[tuple[Tensor, int]]) -> float:

@@ -12,7 +12,7 @@ from replicate.data.loaders import Loaders, make_loaders
 from replicate.experiments.run_config import Run, TrainingConfig, run_id, training_config
 from replicate.runs.records import Record, Status
 from replicate.runs.task import Task, Tracker, load_study, record_of
-from replicate.training.checkpoint import WEIGHTS, load_weights
+from replicate.training.checkpoint import WEIGHTS, weights_loaded
 from replicate.training.network import build_network
 from replicate.training.trainer import accelerator_device
 
@@ -38,10 +38,11 @@ def training_run(run: Run) -> Run[TrainingConfig]:
 def trained(task: Task) -> LoadedNetwork:
     """The network of `task` with its trained weights. Trains it, or waits for the process that does, if need be."""
     run = training_run(task.run)
-    record = finished_training(task, run)
     network = build_network(run.config.model, run.config.data, run.config.recipe.init, run.seed)
-    load_weights(network, task.store.folder(run.id))
-    return ready(network, record.status, task)
+    while True:  # weights that do not fit are set aside, and then their training is done again
+        record = finished_training(task, run)
+        if weights_loaded(network, task.store.folder(run.id)):
+            return ready(network, record.status, task)
 
 
 def ready(network: nn.Module, status: Status, task: Task) -> LoadedNetwork:

@@ -18,6 +18,7 @@ def check_runs(experiment: Experiment, runs: Sequence[Run]) -> None:
     check_metrics(experiment)
     check_settings(experiment)
     check_devices(experiment, runs)
+    check_precisions(experiment, runs)
     check = study_check(experiment.settings.study)
     for config in {run.variant: run.config for run in runs}.values():
         check(config)
@@ -72,6 +73,16 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
     check_gpus(devices, machine.accelerator)
     if accelerator_device(machine.accelerator).type == "cuda" and processes(machine) != 1:
         raise UserError(f"{asked}: several runs at once would share them; set machine.workers=1")
+
+
+def check_precisions(experiment: Experiment, runs: Sequence[Run]) -> None:
+    """This machine has the accelerator and the precision that the trainings ask for."""
+    asked = {run.config.trainer.precision for run in runs if run.config.trainer is not None}
+    if asked and executor_of(experiment.launcher).here:
+        from replicate.training.trainer import check_precision
+
+        for precision in asked:
+            check_precision(precision, experiment.machine.accelerator)
 
 
 def check_paper(experiment: Experiment, runs: Sequence[Run]) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -119,8 +118,7 @@ def train_share(rank: int, task: Task[TrainingConfig], port: int, pipe: Connecti
     share = Share(config.trainer.parts, devices, rank)
     training = prepare(task, share, device, (orders,) if rank else (watch, orders))
     with quiet_lightning():
-        plugins, strategy = [LightningEnvironment()], make_strategy()
-        trainer = make_trainer(task, config.trainer, plugins, strategy=strategy, devices=devices)
+        trainer = make_trainer(task, config.trainer, strategy=make_strategy(), devices=devices)
         disable_lightning_signals(trainer)
         training.run(trainer, task)
     if rank == 0:

@@ -1,7 +1,9 @@
 """Train a network by a recipe and test it once: the first step of every study that trains."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import isnan
 
 from torch import nn
 
@@ -13,11 +15,11 @@ from replicate.experiments.run_config import TrainerConfig, TrainingConfig
 from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.store import CHECKPOINT
 from replicate.runs.task import Task
-from replicate.training.checkpoint import Checkpoint, load_training, save_weights
+from replicate.training.checkpoint import Checkpoint, StaleCheckpoint, load_training, save_weights
 from replicate.training.devices import train_on_devices
 from replicate.training.module import Observer
 from replicate.training.preemption import Preemption
-from replicate.training.trainer import accelerator_device, make_trainer, prepare, quiet_lightning
+from replicate.training.trainer import Training, accelerator_device, make_trainer, prepare, quiet_lightning
 from replicate.training.watch import Watch
 
 
@@ -45,20 +47,34 @@ def fit(task: Task[TrainingConfig], observers: Sequence[Observer] = ()) -> Train
     speed = train_on_devices(task) if config.trainer.devices else None
     checkpoint = Checkpoint(task.folder, task.machine.checkpoint_seconds)
     training = prepare(task, share, device, (*observers, watch, checkpoint, preemption))
-    module = training.module
     with quiet_lightning():
-        trainer = make_trainer(task, config.trainer)
         if config.trainer.devices:
-            load_training(module, task.folder)
+            load_training(training.module, task.folder)
         else:
             with preemption:
-                training.run(trainer, task)
+                training = trained_on_one(training, task, partial(prepare, task, share, device))
             speed = watch.speed()
-        trainer.test(module, training.loaders.test, verbose=False)
+        module = training.module
+        make_trainer(task, config.trainer).test(module, training.loaders.test, verbose=False)
     save_weights(training.network, task.folder)
-    scores = {f"test_{name}": value for name, value in module.rates().items()}
-    found = measurements(module.history, scores, data_shape(config.data).classes)
-    return Trained(training.network, found, module.diverged, speed, training.loaders.checksum, module.plan.steps)
+    rates = module.rates()
+    found = measurements(
+        module.history,
+        {f"test_{name}": value for name, value in rates.items()},
+        data_shape(config.data).classes,
+    )
+    diverged = module.diverged or isnan(rates["loss"])  # outputs that are no numbers
+    return Trained(training.network, found, diverged, speed, training.loaders.checksum, module.plan.steps)
+
+
+def trained_on_one(training: Training, task: Task[TrainingConfig], again: Callable[..., Training]) -> Training:
+    """Train on one device; after a checkpoint that does not fit, train anew from the beginning what `again` makes."""
+    try:
+        training.run(make_trainer(task, task.run.config.trainer), task)
+    except StaleCheckpoint:
+        training = again(training.module.observers)
+        training.run(make_trainer(task, task.run.config.trainer), task)
+    return training
 
 
 def check_parts(recipe: Recipe, trainer: TrainerConfig) -> None:

@@ -64,6 +64,7 @@ class Classification(pl.LightningModule):
         self.history: list[dict[str, float]] = []
         self.warming = recipe.warmup.until_train_error is not None
         self.diverged = False
+        self.begun = False  # whether a checkpoint, if there was one, has been taken over
         self.sums: Tensor
         self.register_buffer("sums", torch.zeros(3))  # loss, wrong answers, images of this epoch
         self.scores: Tensor
@@ -106,7 +107,7 @@ class Classification(pl.LightningModule):
         smoothing = self.recipe.label_smoothing
         loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
         with torch.no_grad():
-            wrong = (logits.argmax(1) != labels).sum()
+            wrong = (ranks(logits, labels) >= 1).sum()
             self.sums += torch.stack([loss * len(labels), wrong, wrong.new_tensor(len(labels))])
         if isinstance(outputs, AuxOutput):
             weight = float(self.network.auxiliary_weight)  # type: ignore[arg-type]  # every network with such heads has it
@@ -150,7 +151,7 @@ class Classification(pl.LightningModule):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and errors on the validation images, if there are any, measured by the first device.
+        """Loss and errors on the validation images, if there are any, by the first device, in the trainer's precision.
 
         Lightning's validation loop would leave the row out after a resume at the end of an epoch.
         """
@@ -158,8 +159,11 @@ class Classification(pl.LightningModule):
             return {}
         self.scores.zero_()
         self.tested.eval()
+        precision = self.trainer.precision_plugin
         for images, labels in self.validation:
-            self.score((images.to(self.device), labels.to(self.device)))
+            batch = precision.convert_input((images.to(self.device), labels.to(self.device)))
+            with precision.val_step_context():
+                self.score(batch)
         self.tested.train()
         return {f"validation_{name}": value for name, value in self.rates().items()}
 
@@ -173,6 +177,7 @@ class Classification(pl.LightningModule):
         self.history, self.warming, self.diverged = state["history"], state["warming"], state["diverged"]
 
     def on_train_start(self) -> None:
+        self.begun = True
         self.trainer.should_stop = self.diverged  # the checkpoint may be of a training that has diverged
 
     def on_test_epoch_start(self) -> None:
@@ -188,9 +193,9 @@ class Classification(pl.LightningModule):
             logits = self.tested(images.flatten(0, 1)).softmax(1).view(*images.shape[:2], -1).mean(1).log()
         else:
             logits = self.tested(images)
-        wrong, wrong5 = logits.argmax(1) != labels, ranks(logits, labels) >= 5
+        places = ranks(logits, labels)
         loss = F.cross_entropy(logits, labels, reduction="sum")
-        self.scores += torch.stack([loss, wrong.sum(), wrong5.sum(), loss.new_tensor(len(labels))])
+        self.scores += torch.stack([loss, (places >= 1).sum(), (places >= 5).sum(), loss.new_tensor(len(labels))])
 
     def rates(self) -> dict[str, float]:
         """Mean loss, error (top-1) and top-5 error in percent, since the scores were last reset."""

@@ -8,17 +8,22 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import nn
 
 from replicate.data.batch_stream import Stream
 from replicate.data.epochs import Share
 from replicate.data.loaders import Loaders, make_loaders
+from replicate.errors import UserError, unknown
 from replicate.experiments.run_config import TrainerConfig, TrainingConfig
+from replicate.files import set_aside
 from replicate.runs.task import Task
 from replicate.training.averaging import weight_average
-from replicate.training.checkpoint import SealedCheckpointIO, usable_checkpoint
+from replicate.training.checkpoint import SealedCheckpointIO, StaleCheckpoint, is_misfit, reason, usable_checkpoint
 from replicate.training.module import Classification, Observer
 from replicate.training.network import build_network, set_bn_momentum, train_only
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,19 @@ class Training:
     stream: Stream
 
     def run(self, trainer: pl.Trainer, task: Task) -> None:
-        """Train to the end, from the task's checkpoint if there is one. Raises KeyboardInterrupt if interrupted."""
-        trainer.fit(self.module, self.stream, ckpt_path=usable_checkpoint(task.folder), weights_only=True)
+        """Train to the end, from the task's checkpoint if there is one.
+
+        Raises KeyboardInterrupt if interrupted, StaleCheckpoint for a checkpoint of an older network or library, which
+        is then out of the way; this training is of no further use.
+        """
+        path = usable_checkpoint(task.folder)
+        try:
+            trainer.fit(self.module, self.stream, ckpt_path=path, weights_only=True)
+        except Exception as error:
+            if path is None or self.module.begun or not is_misfit(error):
+                raise
+            set_aside(path, f"it does not fit this training, {reason(error)}")
+            raise StaleCheckpoint from error
         if trainer.interrupted:
             raise KeyboardInterrupt
 
@@ -57,8 +73,10 @@ def prepare(
     if machine.channels_last:
         network = network.to(memory_format=torch.channels_last)
     average = None if config.recipe.ema is None else weight_average(network, config.recipe.ema)
+    if machine.compile:
+        network.compile()  # in place, so that checkpoints have the names of the plain network
     module = Classification(
-        torch.compile(network) if machine.compile else network,  # type: ignore[arg-type]
+        network,
         config.recipe,
         task.run.seed,
         loaders.train.plan,
@@ -72,21 +90,34 @@ def prepare(
 
 
 def accelerator_device(accelerator: str) -> torch.device:
-    """The device of images and network: the first GPU, or the CPU."""
-    return torch.device("cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+    """The device of images and network: the first GPU, or the CPU. Raises UserError for a GPU that is not there."""
+    if accelerator not in ACCELERATORS:
+        raise unknown("machine.accelerator", accelerator, ACCELERATORS)
+    found = torch.cuda.is_available()
+    if accelerator in ("gpu", "cuda") and not found:
+        raise UserError(f"machine.accelerator={accelerator}: this machine has no GPU that torch can use")
+    return torch.device("cuda" if accelerator != "cpu" and found else "cpu")
 
 
-def make_trainer(task: Task, config: TrainerConfig, plugins: Sequence[Any] = (), **parallel: Any) -> pl.Trainer:
+def check_precision(precision: str, accelerator: str) -> None:
+    """Raise UserError for a precision that this device does not have: Lightning would do another, silently."""
+    if precision == "16-mixed" and accelerator_device(accelerator).type == "cpu":
+        raise UserError("trainer.precision=16-mixed: a CPU trains in bf16-mixed or 32-true")
+
+
+def make_trainer(task: Task, config: TrainerConfig, **parallel: Any) -> pl.Trainer:
     """Lightning's trainer without its files, progress bar (the sweep has one) and sanity pass.
 
-    `plugins` and `parallel` are further arguments for a training on several devices.
+    The suite starts its own processes, so variables of SLURM, torchrun or MPI mean nothing to the trainer. `parallel`
+    are further arguments for a training on several devices.
     """
+    check_precision(config.precision, task.machine.accelerator)
     return pl.Trainer(
         accelerator="cpu" if accelerator_device(task.machine.accelerator).type == "cpu" else "gpu",
         precision=config.precision,
         accumulate_grad_batches=config.accumulate,
         max_epochs=1,
-        plugins=[SealedCheckpointIO(), *plugins],
+        plugins=[SealedCheckpointIO(), LightningEnvironment()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
