@@ -11,8 +11,9 @@ from torchvision.transforms import v2
 
 from replicate.data import DataConfig
 from replicate.data.config import Normalisation
+from replicate.data.decoding import decode
 from replicate.data.epochs import Share
-from replicate.data.imagenet import ImageNetLoaders, decode, imagenet_loaders, transforms
+from replicate.data.imagenet import ImageNetLoaders, imagenet_loaders, transforms
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
     CHANNEL_STD,

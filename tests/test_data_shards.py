@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from replicate.data import DataConfig
-from replicate.data.imagenet import ImageNetLoaders, decode, imagenet_loaders
+from replicate.data.decoding import decode
+from replicate.data.imagenet import ImageNetLoaders, imagenet_loaders
 from replicate.data.imagenet_files import imagenet_root, list_images
 from replicate.data.loaders import check_data
 from replicate.data.shards import find_shards, read
@@ -212,7 +213,7 @@ def test_an_image_that_is_missing_or_damaged_is_told_in_a_line(folder: Path, sha
         (images[0], f"{images[0].member} cannot be read: the shard was cut off"),
         (flat[0], f"{flat[0].path} cannot be read: No such file"),
         (flat[1], f"{flat[1].path} is damaged: Truncated"),
-        (flat[2], f"{flat[2].path} is damaged: cannot identify"),
+        (flat[2], f"{flat[2].path} is damaged: it is no image"),
     ]
     for image, said in told:
         with pytest.raises(UserError) as error:

@@ -1,18 +1,16 @@
 """ImageNet from folders or tar shards, decoded by worker processes, whose number changes neither images nor order."""
 
-import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
-from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
 from replicate.data.config import DataConfig, Sampling
+from replicate.data.decoding import decode
 from replicate.data.epochs import WHOLE, Batch, Plan, ResumableLoader, Share, training_plan
 from replicate.data.imagenet_augment import (
     CHANNEL_MEAN,
@@ -25,34 +23,13 @@ from replicate.data.imagenet_augment import (
 from replicate.data.imagenet_files import check_classes, fingerprint, imagenet_root, labels_of, list_images
 from replicate.data.random import derived_seed, generator
 from replicate.data.sampling import epoch_order, times_before
-from replicate.data.shards import Sample, read
+from replicate.data.shards import Sample
 from replicate.data.splits import cut_test, cut_training
 from replicate.errors import UserError
 
 CROP = 224
 Key = tuple[int, int, int]
 """An epoch, the place of an image among the loader's images, and how often the epoch has shown it before."""
-
-
-def pillow(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data)) as image:
-        return image.convert("RGB")
-
-
-def torchvision(data: bytes) -> Tensor:
-    return decode_image(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.RGB)
-
-
-DECODERS: dict[str | None, Callable[[bytes], Image.Image | Tensor]] = {None: pillow, "torchvision": torchvision}
-
-
-def decode(sample: Sample, decoder: str | None = None) -> Image.Image | Tensor:
-    """The image as RGB, of Pillow's type or uint8 (3, h, w). Raises UserError when it is missing or damaged."""
-    data = read(sample)
-    try:
-        return DECODERS[decoder](data)
-    except (OSError, SyntaxError, ValueError, RuntimeError) as error:
-        raise UserError(f"image {sample.name} is damaged: {error}") from error
 
 
 class ImageFiles(Dataset[tuple[Tensor, int]]):
@@ -122,7 +99,11 @@ class ImageFileLoader(ResumableLoader):
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         self.keys.epoch, self.keys.start = epoch, start
-        yield from self.loader
+        try:
+            yield from self.loader
+        except UserError as error:  # from a worker it comes with the worker's traceback
+            last = str(error).strip().splitlines()[-1]
+            raise UserError(last.removeprefix(f"{UserError.__module__}.{UserError.__name__}: ")) from error
 
 
 def normalise(config: DataConfig) -> v2.Normalize:

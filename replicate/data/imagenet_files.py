@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS, has_file_allowed_extension
 
 from replicate.data.config import DataConfig
 from replicate.data.shards import NAMES, Sample, find_shards, list_shards
@@ -64,9 +65,16 @@ def list_folders(parents: Sequence[Path]) -> tuple[list[Sample], list[str]]:
 
 def opened(folder: Path) -> ImageFolder:
     try:
-        return ImageFolder(folder)
+        return ImageFolder(folder, is_valid_file=is_image)
     except FileNotFoundError as error:
         raise UserError(f"{folder} is not laid out as <class>/*.JPEG: {error}") from error
+    except OSError as error:
+        raise UserError(f"cannot list {error.filename or folder}: {error.strerror}") from error
+
+
+def is_image(path: str) -> bool:
+    """Whether a file counts as an image, by its name; `._x.jpg` is what macOS puts beside x.jpg."""
+    return has_file_allowed_extension(path, IMG_EXTENSIONS) and not os.path.basename(path).startswith("._")
 
 
 def fingerprint(folder: Path, samples: list[Sample]) -> str:
@@ -81,7 +89,11 @@ def fingerprint(folder: Path, samples: list[Sample]) -> str:
 def line(folder: Path, sample: Sample) -> str:
     if sample.member is not None:
         return f"{sample.label} {sample.member} {sample.size}"
-    return f"{Path(sample.path).relative_to(folder).as_posix()} {os.path.getsize(sample.path)}"
+    try:
+        size = os.path.getsize(sample.path)
+    except OSError as error:
+        raise UserError(f"image {sample.name} cannot be read: {error.strerror}") from error
+    return f"{Path(sample.path).relative_to(folder).as_posix()} {size}"
 
 
 def labels_of(samples: list[Sample]) -> Tensor:

@@ -4,7 +4,9 @@ A shard's headers say where each image is, so an image of a shard is read like a
 unpacked. Layout: webdataset, "The WebDataset Format", whose key ends at the first dot of the file's name.
 """
 
+import os
 import re
+import stat
 import tarfile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -36,7 +38,10 @@ class Sample(NamedTuple):
 def read(sample: Sample) -> bytes:
     """The bytes of the image as stored. Raises UserError when they are gone."""
     try:
-        with open(sample.path, "rb") as file:
+        descriptor = os.open(sample.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would block for ever
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UserError(f"image {sample.name} cannot be read: it is no regular file")
             file.seek(sample.offset)
             data = file.read(sample.size)
     except OSError as error:
