@@ -17,8 +17,9 @@ from replicate.experiments.experiment import Experiment
 from replicate.report import Findings, committed_records, judge, report, terminal, write_index
 from replicate.report.figures.draw import draw, figure_png, figure_svg
 from replicate.report.findings import gather
-from replicate.report.table import agreement, markdown, table_frame
+from replicate.report.table import agreement, markdown, table_frame, without_html
 from replicate.report.wording import capital, duration, short_count
+from replicate.report.write import inert
 from replicate.runs.records import Record
 from tests.made_up import errors_falling, made_up_experiment, record_of
 
@@ -177,16 +178,42 @@ def test_a_full_disk_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.Monk
     assert {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))} == before
 
 
-@pytest.mark.parametrize("name", ["records.jsonl", "verdicts.json"])
-def test_a_damaged_file_is_one_clear_line(tmp_path: Path, name: str) -> None:
+def test_damaged_records_are_one_clear_line(tmp_path: Path) -> None:
     experiment, records = with_gaps()
     report(experiment, records, tmp_path)
-    path = tmp_path / "resnext" / "made_up" / "laptop" / name
+    path = tmp_path / "resnext" / "made_up" / "laptop" / "records.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(UserError, match=name) as raised:
+    with pytest.raises(UserError, match=r"records\.jsonl, line 8, is no record") as raised:
         committed_records(tmp_path, "resnext", "made_up", "laptop")
-        write_index(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "[" * 90_000])
+def test_damaged_verdicts_cost_the_index_a_line_and_no_other_experiment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    experiment, records = with_gaps()
+    report(experiment, records, tmp_path)
+    other = tmp_path / "resnext" / "other" / "laptop" / "verdicts.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(text)
+    before = (tmp_path / "README.md").read_bytes()
+    write_index(tmp_path)
+    assert (tmp_path / "README.md").read_bytes() == before
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"{other} is damaged" in line
+
+
+def test_text_of_others_is_no_formula_and_no_tag() -> None:
+    assert [inert(cell) for cell in ("=A1", "@x", "-1", "plain", -1.5, None)] == [
+        "'=A1",
+        "'@x",
+        "'-1",
+        "plain",
+        -1.5,
+        None,
+    ]
+    assert without_html("a <b>, 1 < 2, </i>, p <0.05 <!-- x") == "a \\<b>, 1 < 2, \\</i>, p <0.05 \\<!-- x"
 
 
 def test_figure_has_the_tables_numbers() -> None:
