@@ -1,13 +1,21 @@
 """The one exception that means "the user asked for something that cannot be": one clear line, exit code 2."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the end of a line
 UNKNOWN_SETTING = "unknown_setting"  # a type of pydantic's errors; its context has the key
 
 
 class UserError(Exception):
-    """A bad input. The message is one line that names the input and the way out."""
+    """A bad input. The message is one line that names the input and the way out.
+
+    Names come from files of others too, so signs that a terminal would obey are written out.
+    """
+
+    def __str__(self) -> str:
+        return CONTROL.sub(lambda sign: f"\\x{ord(sign[0]):02x}", super().__str__())
 
 
 def unknown(kind: str, name: str, choices: Iterable[str]) -> UserError:

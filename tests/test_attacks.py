@@ -158,6 +158,10 @@ def test_an_escaped_reference_stays_text(workdir: Path, monkeypatch: pytest.Monk
     assert SECRET not in str(load_experiment("x", ["scale=smoke"]).runs())
 
 
+def test_an_error_line_commands_no_terminal() -> None:
+    assert str(UserError("image a\x1b[2J\x9b.jpg is damaged")) == "image a\\x1b[2J\\x9b.jpg is damaged"
+
+
 def test_a_paper_of_a_stranger_is_bounded(workdir: Path) -> None:
     for text, told in ((f"id: x\n{BOMB}", "an alias within an alias"), ('id: "\\e[31m"', "control character")):
         Path("x.yaml").write_text(text)
