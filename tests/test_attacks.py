@@ -100,12 +100,17 @@ ATTEMPTS = [
     experiment("markup as a variant", PLAIN.replace("a: {}", "'<script>': {}"), "no plain name"),
     experiment("a quote as a variant", PLAIN.replace("a: {}", '"it\'s": {}'), "no plain name"),
     experiment("a backslash as a variant", PLAIN.replace("a: {}", "'a\\': {}"), "no plain name"),
-    experiment("aliases of aliases", f"{PLAIN}{BOMB}\n", "an alias within an alias"),
-    experiment("many aliases", f"{PLAIN}one: &o 1\nnotes: [{', '.join(['*o'] * 101)}]\n", "101 aliases"),
+    experiment("aliases of aliases", f"{PLAIN}{BOMB}\n", "stand for more than 100,000 values"),
+    experiment("a block within itself", f"{PLAIN}notes: &n [*n]\n", "for one within itself"),
     experiment("blocks without end", f"{PLAIN}notes: {'[' * 3000}{']' * 3000}\n", "blocks within blocks"),
     experiment("a file without end", f"{PLAIN}notes: '{'a' * (1 << 20)}'\n", "is the most"),
     experiment("no text", f"{PLAIN}notes: '\x00'\n", "x.yaml"),
-    calling("aliases of aliases in a recipe", "/recipe/evil@_global_", "an alias within an alias", recipe__evil=BOMB),
+    calling(
+        "aliases of aliases in a recipe",
+        "/recipe/evil@_global_",
+        "stand for more than 100,000 values",
+        recipe__evil=BOMB,
+    ),
 ]
 
 
@@ -163,7 +168,10 @@ def test_an_error_line_commands_no_terminal() -> None:
 
 
 def test_a_paper_of_a_stranger_is_bounded(workdir: Path) -> None:
-    for text, told in ((f"id: x\n{BOMB}", "an alias within an alias"), ('id: "\\e[31m"', "control character")):
+    for text, told in (
+        (f"id: x\n{BOMB}", "stand for more than 100,000 values"),
+        ('id: "\\e[31m"', "control character"),
+    ):
         Path("x.yaml").write_text(text)
         with pytest.raises(UserError, match=told):
             read_paper(Path("x.yaml"))

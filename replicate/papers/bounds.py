@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from replicate.errors import UserError
 
 MOST_BYTES = 1 << 20
 DEEPEST = 40  # blocks within blocks
-MOST_ALIASES = 100
+MOST_VALUES = 100_000  # with each alias as what it stands for
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's parser is about ten times as fast; PyYAML built without it has the same interface in Python."""
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -43,23 +44,42 @@ def checked_text(path: Path) -> str:
 def check_events(events: Iterator[yaml.Event]) -> None:
     """Raise ValueError for what would grow beyond all bounds when it is read, or is more than text.
 
-    An alias within a named block is refused: nine such blocks of nine aliases stand for a thousand million values.
+    Each alias counts as the values that it stands for: nine blocks of nine aliases of the last one are a thousand
+    million values.
     """
-    named: list[bool] = []  # of each open block, whether it or one around it has an anchor
-    aliases = 0
+    sizes: dict[str, int] = {}  # values of each named block
+    blocks = [Block(None)]
     for event in events:
         if isinstance(event, yaml.CollectionStartEvent):
-            named.append(event.anchor is not None or (bool(named) and named[-1]))
-            if len(named) > DEEPEST:
+            blocks.append(Block(event.anchor))
+            if len(blocks) > DEEPEST:
                 raise ValueError(f"blocks within blocks, more than {DEEPEST}")
         elif isinstance(event, yaml.CollectionEndEvent):
-            named.pop()
+            ended = blocks.pop()
+            blocks[-1].add(ended.values, ended.anchor, sizes)
         elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
-            if aliases > MOST_ALIASES or (named and named[-1]):
-                raise ValueError("an alias within an alias" if named and named[-1] else f"{aliases} aliases")
+            if event.anchor not in sizes:
+                raise ValueError(f"*{event.anchor} stands for no block before it, or for one within itself")
+            blocks[-1].add(sizes[event.anchor])
         elif isinstance(event, yaml.ScalarEvent):
             check_signs(event.value)
+            blocks[-1].add(1, event.anchor, sizes)
+
+
+@dataclass
+class Block:
+    """A block that is open: its name and the values in it so far."""
+
+    anchor: str | None
+    values: int = 1
+
+    def add(self, count: int, anchor: str | None = None, sizes: dict[str, int] | None = None) -> None:
+        """Count values, which are those of `anchor`. Raises ValueError beyond the bound."""
+        self.values += count
+        if self.values > MOST_VALUES:
+            raise ValueError(f"its aliases stand for more than {MOST_VALUES:,} values")
+        if anchor is not None and sizes is not None:
+            sizes[anchor] = count
 
 
 def check_signs(text: str) -> None:
