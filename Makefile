@@ -4,11 +4,13 @@ VENV ?= .venv
 EXP ?= resnext_cardinality
 SCALE ?= laptop
 BUDGET ?=
+EACH ?= 6
+N ?= 3
 ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev replicate suite test lint smoke report bench faults site clean
+.PHONY: help install dev replicate suite test lint smoke report bench faults verify site clean
 
 help:  ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,8 +53,11 @@ report: $(VENV)/installed  ## make results/ and the README's tables again from t
 bench: $(VENV)/installed-dev  ## measure Trainer, loader and processes against their plain counterparts
 	$(BIN)/python -m benchmarks
 
-faults: $(VENV)/installed-dev  ## kill, starve and damage a sweep 200 times and more; fills the table in docs/faults.md
-	$(BIN)/python -m benchmarks.faults
+faults: $(VENV)/installed-dev  ## kill, starve and damage a sweep 200 times; fills the table in docs/faults.md (EACH=25: 1,000 times)
+	$(BIN)/python -m benchmarks.faults --each $(EACH)
+
+verify: $(VENV)/installed  ## do committed runs again, taken at random, and compare: make verify [N=3]
+	$(BIN)/replicate verify n=$(N)
 
 site: $(VENV)/installed  ## the static site, in site/
 	$(BIN)/replicate site

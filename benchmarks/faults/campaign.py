@@ -55,7 +55,9 @@ def hold(kind: Kind, trial: Trial) -> Judgement | None:
             allowance = kind.disturb(trial)
             return judge(trial, allowance, trial.run()) if allowance is not None else None
     except (Hanging, Unexpected) as error:
-        return Judgement(lost=True, different=False, doubled=False, detail=f"{type(error).__name__} {error}")
+        return Judgement(
+            lost=True, different=False, doubled=False, unclear=False, detail=f"{type(error).__name__} {error}"
+        )
 
 
 def strike(kind: Kind, folder: Path, base: Reference, seed: str) -> Judgement:

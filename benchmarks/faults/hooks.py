@@ -3,13 +3,14 @@
 A hook is a function that is called in the sitting's process and wraps what it wants to.
 """
 
+import fcntl
 import fnmatch
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable
-from errno import ENOSPC
+from errno import EBADF, ENOSPC
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -78,8 +79,29 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def disk_full() -> None:
-    raise OSError(ENOSPC, os.strerror(ENOSPC))
+def failing(number: int) -> Callable[[], None]:
+    """A call to the file system that fails with this error number."""
+
+    def fail() -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+disk_full = failing(ENOSPC)
+
+
+def nfs_locks() -> None:
+    """As on NFS: an exclusive lock of a descriptor that only reads is an error."""
+    flock = fcntl.flock
+
+    def strict(file: Any, operation: int) -> None:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        if operation & fcntl.LOCK_EX and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            failing(EBADF)()
+        flock(file, operation)
+
+    fcntl.flock = strict
 
 
 def at_write(pattern: str, nth: int, stage: Stage, act: Callable[[], None], fuse: Path) -> Hook:

@@ -4,11 +4,12 @@ when the command was over before the fault came. The campaign then runs the same
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from errno import EDQUOT, EIO, EMFILE, ESTALE
 from pathlib import Path
 
-from benchmarks.faults import hooks
+from benchmarks.faults import foreign, hooks
 from benchmarks.faults.disks import SIZE, small_disk
 from benchmarks.faults.hooks import STAGES
 from benchmarks.faults.trial import Allowance, Trial, expect
@@ -131,6 +132,74 @@ def flip(trial: Trial, path: Path) -> None:
     path.write_bytes(data)
 
 
+def refuse_call(trial: Trial) -> Allowance | None:
+    """A flush of the disk fails once, in a write of any file of a run."""
+    pattern, nth = trial.draw.choice([("last.ckpt", trial.draw.randint(1, 20)), ("record.json", 1), ("weights.pt", 1)])
+    act = hooks.failing(trial.draw.choice([EIO, EDQUOT, EMFILE, ESTALE]))
+    code = trial.run(hooks.at_write(pattern, nth, trial.draw.choice(["half", "whole"]), act, trial.fuse))
+    return ONE_BATCH if code != 0 and trial.fuse.exists() else None
+
+
+def end_by(number: signal.Signals) -> Disturb:
+    """A signal that the suite does not answer: what no checkpoint held is trained again."""
+
+    def disturb(trial: Trial) -> Allowance | None:
+        running = trial.start()
+        running.wait_until(trial.trained(trial.draw.randint(1, trial.batches - 1)))
+        return ONE_BATCH if running.signal(number) and running.wait() != 0 else None
+
+    return disturb
+
+
+def stop_for_a_while(trial: Trial) -> Allowance | None:
+    running = trial.start()
+    running.wait_until(trial.trained(trial.draw.randint(1, trial.batches - 1)))
+    if not running.signal(signal.SIGSTOP):
+        return None
+    time.sleep(0.3)
+    os.kill(running.process, signal.SIGCONT)
+    expect(running.wait() == 0, "a stopped sweep did not go on")
+    return NOTHING
+
+
+def put_beside_checkpoint(name: str, damage: Callable[[Trial, Path], None]) -> Disturb:
+    """Killed after some batches, and then a file beside the checkpoint is not what it should be."""
+
+    def disturb(trial: Trial) -> Allowance | None:
+        running = trial.start()
+        running.wait_until(trial.trained(trial.draw.randint(2, trial.batches - 1)))
+        running.signal(signal.SIGKILL)
+        running.wait()
+        for path in trial.files("last.ckpt"):
+            damage(trial, path.with_name(name))
+            return ONE_BATCH
+        return None
+
+    return disturb
+
+
+def kill_on_nfs(trial: Trial) -> Allowance | None:
+    """The next command writes the same file again, on NFS too."""
+    nth, stage = trial.draw.randint(1, 24), trial.draw.choice(STAGES)
+    if trial.run(hooks.nfs_locks, hooks.at_write("last.ckpt", nth, stage, hooks.die, trial.fuse)) >= 0:
+        return None
+    expect(trial.run(hooks.nfs_locks) == 0, "a command after a kill failed on NFS")
+    return ONE_BATCH
+
+
+def damage_results(damage: Callable[[Trial, Path], None]) -> Disturb:
+    """A file of results/ is damaged while the store is whole."""
+
+    def disturb(trial: Trial) -> Allowance | None:
+        trial.bring_runs()
+        trial.run()
+        files = [path for path in (trial.folder / "results").rglob("*") if path.suffix and path.stat().st_size]
+        damage(trial, trial.draw.choice(sorted(files)))
+        return NOTHING
+
+    return disturb
+
+
 def turn_clock_back(trial: Trial) -> Allowance | None:
     """Killed, then continued a day earlier."""
     allowance = kill_any_time(trial)
@@ -187,6 +256,29 @@ KINDS = (
     Kind("bit-flipped checkpoint", damage_checkpoint(flip)),
     Kind("truncated record", damage_record(cut)),
     Kind("bit-flipped record", damage_record(flip)),
+    Kind("a file-system call fails", refuse_call),
+    Kind("SIGINT", end_by(signal.SIGINT)),
+    Kind("SIGHUP", end_by(signal.SIGHUP)),
+    Kind("SIGQUIT", end_by(signal.SIGQUIT)),
+    Kind("SIGSTOP, later SIGCONT", stop_for_a_while),
+    Kind("record of another run, sealed", damage_record(foreign.other_runs_record)),
+    Kind("record of another configuration, sealed", damage_record(foreign.other_configuration)),
+    Kind("record of another version, sealed", damage_record(foreign.other_schema)),
+    Kind("record with NaN, sealed", damage_record(foreign.no_number)),
+    Kind("folder in the record's place", damage_record(foreign.folder)),
+    Kind("pipe in the record's place", damage_record(foreign.pipe)),
+    Kind("link to itself in the record's place", damage_record(foreign.self_link)),
+    Kind("checkpoint of an older version, sealed", damage_checkpoint(foreign.older_checkpoint)),
+    Kind("garbage as checkpoint, sealed", damage_checkpoint(foreign.garbage_checkpoint)),
+    Kind("checkpoint of another run, sealed", damage_checkpoint(foreign.other_runs_checkpoint)),
+    Kind("folder in the checkpoint's place", damage_checkpoint(foreign.folder)),
+    Kind("folder in the lock's place", put_beside_checkpoint("lock", foreign.folder)),
+    Kind("link to nowhere in the lock's place", put_beside_checkpoint("lock", foreign.dead_link)),
+    Kind("pipe in the progress's place", put_beside_checkpoint("progress.json", foreign.pipe)),
+    Kind("orphaned parts, one empty", put_beside_checkpoint("last.ckpt", foreign.orphans)),
+    Kind("kill -9 in a write on NFS", kill_on_nfs),
+    Kind("truncated file of the results", damage_results(cut), reporting=True),
+    Kind("bit-flipped file of the results", damage_results(flip), reporting=True),
     Kind("clock going back", turn_clock_back),
     Kind("two sweeps at once", two_sweeps),
     Kind("two sweeps at once, one killed", two_sweeps_one_killed),
@@ -194,3 +286,8 @@ KINDS = (
     Kind("wandb dead", wandb_that(hooks.refuse), words=MIRRORED),
     Kind("wandb hanging", wandb_that(hooks.hang), words=MIRRORED),
 )
+
+
+def shortened(kinds: Sequence[Kind]) -> list[Kind]:
+    """The first kind of each sort, which one function makes, and none of the slow ones."""
+    return list({kind.disturb.__code__: kind for kind in reversed(kinds) if not kind.rare}.values())[::-1]

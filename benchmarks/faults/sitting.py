@@ -3,6 +3,7 @@
 import copy
 import ctypes
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -135,6 +136,7 @@ def start(words: Sequence[str], folder: Path, hooks: Sequence[Hook]) -> Sitting:
         return Sitting(process, time.monotonic())
     try:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # SIGQUIT would leave gigabytes
         redirect(folder / "output")
         os.chdir(folder)
         give_up_override()

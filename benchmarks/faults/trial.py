@@ -21,7 +21,7 @@ TRAINING = (*PLAIN, *TINY, "recipe.epochs=2")
 """Two runs of twelve batches, a checkpoint after each."""
 REPORTING = ("path_lengths", "wandb=disabled", "launcher=inline")
 """Computed in seconds, and so with results/, a figure and all; smoke scale writes none."""
-KEPT = re.compile(r"lock|progress\.json|record\.json\.damaged-\d+|last\.ckpt\.damaged-\d+")
+KEPT = re.compile(r"lock|progress\.json|(lock|record\.json|last\.ckpt)\.damaged-\d+")
 """What may lie in a run's folder besides its record and weights."""
 
 
@@ -57,7 +57,7 @@ def run_files(runs: Path) -> Iterator[tuple[str, str]]:
 
 def result_files(results: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(results.rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.name != ".lock":
             yield path.relative_to(results.parent).as_posix(), digest(path)
 
 
@@ -70,6 +70,10 @@ def events(log: Path, kind: str) -> list[tuple[str, int]]:
     lines = log.read_text().splitlines() if log.exists() else []
     words = [line.split() for line in lines]
     return [(run, int(rest[0]) if rest else 0) for what, run, *rest in words if what == kind]
+
+
+TRACEBACK = "Traceback (most recent call last)"
+"""On the terminal, where one line was due."""
 
 
 class Unexpected(Exception):
@@ -141,16 +145,18 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a trial ended. All three are False, or the suite has lost, altered or doubled somebody's run."""
+    """How a trial ended. All four are False, or the suite has lost, altered or doubled somebody's run, or did not say
+    in a line what was wrong."""
 
     lost: bool
     different: bool
     doubled: bool
+    unclear: bool
     detail: str
 
     @property
     def good(self) -> bool:
-        return not (self.lost or self.different or self.doubled)
+        return not (self.lost or self.different or self.doubled or self.unclear)
 
 
 def judge(trial: Trial, allowance: Allowance, code: int) -> Judgement:
@@ -164,5 +170,6 @@ def judge(trial: Trial, allowance: Allowance, code: int) -> Judgement:
         lost=bool(lost) or code != 0,
         different=bool(different),
         doubled=repeated > allowance.batches or again > allowance.records,
+        unclear=TRACEBACK in (trial.folder / "output").read_text(encoding="utf-8", errors="replace"),
         detail=f"{detail}, allowed {allowance}",
     )
