@@ -29,8 +29,8 @@ from replicate.paths import OWN, PACKAGE
 from replicate.runs.records import Record
 from replicate.studies.pretrained import load_file
 from replicate.training.checkpoint import SealedCheckpointIO, load_weights, seal
-from tests.imagenet import sample, write_tar
-from tests.made_up import made_up_experiment
+from tests.helpers.imagenet import sample, write_tar
+from tests.helpers.made_up import made_up_experiment
 
 MARK = "was-here"
 
@@ -177,7 +177,7 @@ def test_a_file_whose_name_leads_out_of_its_folder_is_refused(own: Path) -> None
 
 def test_a_record_of_another_place_is_not_written_outside(workdir: Path) -> None:
     from replicate.runs.store import RunStore
-    from tests.test_records import make_record
+    from tests.runs.test_records import make_record
 
     record: Record = make_record("../outside")
     with pytest.raises(UserError, match="is not a run id"):

@@ -26,7 +26,7 @@ DETECTABLE = 2.8
 SEEN = dict(zip(LOOKS, (3.85, 3.09, 2.60, 2.25, 1.81, 1.69, 1.47, 1.30), strict=True))
 """Difference of two rows, in standard deviations between runs, that the looks up to so many seeds show with power 0.8.
 
-Simulated (tests/test_power.py repeats it) for rows that scatter as the prior expects.
+Simulated (tests/verdicts/test_power.py repeats it) for rows that scatter as the prior expects.
 """
 
 

@@ -1,0 +1,91 @@
+"""What is committed in results/ follows from its records, byte for byte, and says the same wherever it is shown."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from matplotlib.container import ErrorbarContainer
+
+from replicate.experiments.experiment import load_experiment
+from replicate.paths import PACKAGE
+from replicate.report import Findings, committed_records, findings_of, report, write_index
+from replicate.report.figures.draw import own_figure
+from replicate.report.figures.style import drawn_columns
+from replicate.report.figures.table_figure import draw_table
+from replicate.report.verdict_file import EACH, VERDICTS
+from replicate.report.write import FIGURE, RECORDS, TABLE
+from replicate.site import pages
+from replicate.site.content import Content, read_content
+from tests.site.site_page import Page
+
+RESULTS = PACKAGE.parent / "results"
+COMMITTED = sorted(path.parts[-4:-1] for path in RESULTS.glob(f"{EACH}/{RECORDS}"))
+each_result = pytest.mark.parametrize(("paper", "name", "scale"), COMMITTED)
+
+
+@cache
+def found(paper: str, name: str, scale: str) -> Findings:
+    experiment = load_experiment(name, [f"scale={scale}"])
+    return findings_of(experiment, committed_records(RESULTS, paper, name, scale))
+
+
+@cache
+def content() -> Content:
+    return read_content(RESULTS)
+
+
+@each_result
+def test_every_file_follows_from_the_records(tmp_path: Path, paper: str, name: str, scale: str) -> None:
+    """The records, too: what is written from them has them as they are, and so gives the same once more."""
+    committed = RESULTS / paper / name / scale
+    report(found(paper, name, scale).experiment, committed_records(RESULTS, paper, name, scale), tmp_path)
+    made = {path.name: path.read_bytes() for path in (tmp_path / paper / name / scale).iterdir()}
+    assert RECORDS in made
+    for file, data in made.items():
+        assert (committed / file).read_bytes() == data, f"{file} is out of date: run `make report`"
+    assert sorted(made) == sorted(path.name for path in committed.iterdir())
+
+
+@pytest.mark.skipif(not COMMITTED, reason="needs a checkout with results")
+def test_the_index_follows_from_the_verdicts(tmp_path: Path) -> None:
+    for paper, name, scale in COMMITTED:
+        (tmp_path / paper / name / scale).mkdir(parents=True)
+        (tmp_path / paper / name / scale / VERDICTS).write_bytes(
+            (RESULTS / paper / name / scale / VERDICTS).read_bytes()
+        )
+    write_index(tmp_path)
+    assert (tmp_path / "README.md").read_bytes() == (RESULTS / "README.md").read_bytes(), "run `make report`"
+
+
+@each_result
+def test_table_figure_verdicts_and_page_agree(paper: str, name: str, scale: str) -> None:
+    findings = found(paper, name, scale)
+    entry = next(entry for entry in content().entries if entry.name == name)
+    html = pages.experiment_page(content(), entry)
+    text = (RESULTS / paper / name / scale / TABLE).read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    shown = Page(html).tables[f"table-{scale}"]
+    assert shown == [rows[0], *rows[2 : 1 + len(shown)]]
+    for verdict in json.loads((RESULTS / paper / name / scale / VERDICTS).read_text())["verdicts"]:
+        assert f"**{verdict['answer']}**: " in text
+        badge = re.search(rf'<li id="{scale}-{verdict["claim"]}"><span class="v [\w-]+">([^<]+)</span>', html)
+        assert badge
+        assert badge[1] == verdict["answer"]
+    if not findings.counted:
+        assert (RESULTS / paper / name / scale / FIGURE).is_file()
+        if own_figure(findings) is None:  # a figure of the table
+            assert drawn(findings) == means(findings)
+
+
+def drawn(findings: Findings) -> list[float]:
+    """The means that the figure of the table draws, column by column."""
+    bars = [c for axes in draw_table(findings).axes for c in axes.containers if isinstance(c, ErrorbarContainer)]
+    return [float(bar.lines[0].get_xdata()[0]) for bar in bars]  # type: ignore[index, arg-type]
+
+
+def means(findings: Findings) -> list[float]:
+    """Those that the table has, where no run diverged."""
+    lines = [line for line in findings.variants if not line.diverged]
+    return [line.measured[c].mean for c in drawn_columns(findings) for line in lines if c in line.measured]
