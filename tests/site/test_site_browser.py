@@ -138,12 +138,12 @@ def test_tables_sort_both_ways_numbers_as_numbers(browser: Chrome, site: Path) -
 def test_counts_sort_by_value_and_what_is_missing_stays_last(browser: Chrome, site: Path) -> None:
     open_page(browser, site, "experiment/alexnet_parameters.html")
     head = browser.find_element(
-        By.XPATH, "//table[@id='table-laptop']//th[starts-with(., 'published') and not(contains(., 'row'))]"
+        By.XPATH, "//table[@id='table-exact']//th[starts-with(., 'published') and not(contains(., 'row'))]"
     )
     column = browser.execute_script("return arguments[0].cellIndex", head)
     for falling in (False, True):
         head.find_element(By.TAG_NAME, "button").click()
-        cells = [row[column] for row in shown(browser, "table-laptop")]
+        cells = [row[column] for row in shown(browser, "table-exact")]
         numbers = [int(cell.replace(",", "")) for cell in cells if cell != "–"]
         assert numbers == sorted(numbers, reverse=falling)
         assert all(cell == "–" for cell in cells[len(numbers) :])
