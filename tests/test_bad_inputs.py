@@ -79,7 +79,7 @@ def test_a_gpu_that_is_not_there_is_refused(
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 2
-    assert "torch sees no GPU here" in capsys.readouterr().err
+    assert "no GPU that torch can use" in capsys.readouterr().err
     assert list(workdir.iterdir()) == []
 
 
