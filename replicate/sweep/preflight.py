@@ -37,10 +37,10 @@ def check_settings(experiment: Experiment) -> None:
     """Read each setting that is no part of a run, so that a wrong value is reported before the first run begins."""
     _ = experiment.wandb, experiment.runs_dir, experiment.budget
     check_launcher(str(experiment.launcher.get("kind")))
-    if executor_of(experiment.launcher).here:
-        from replicate.training.trainer import accelerator_device
+    if executor_of(experiment.launcher).here and experiment.machine.accelerator == "gpu":
+        from replicate.training.trainer import accelerator_device  # here, since torch takes a second to import
 
-        accelerator_device(experiment.machine.accelerator)
+        accelerator_device("gpu")
 
 
 def check_launcher(kind: str) -> None:

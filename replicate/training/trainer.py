@@ -95,7 +95,8 @@ def accelerator_device(accelerator: str) -> torch.device:
         raise unknown("machine.accelerator", accelerator, ACCELERATORS)
     found = torch.cuda.is_available()
     if accelerator in ("gpu", "cuda") and not found:
-        raise UserError(f"machine.accelerator={accelerator}: this machine has no GPU that torch can use (`replicate doctor`)")
+        told = "this machine has no GPU that torch can use (`replicate doctor`)"
+        raise UserError(f"machine.accelerator={accelerator}: {told}")
     return torch.device("cuda" if accelerator != "cpu" and found else "cpu")
 
 
