@@ -11,7 +11,7 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from replicate.models.layers.blocks import BlockBuilder, Classifier, Residual, Stem, bn, conv, named, scaled
 from replicate.models.registry import register, register_variants
@@ -123,14 +123,8 @@ def last_activation(order: Order, channels: int) -> nn.Module:
 
 
 def follow_timm(network: Classifier) -> Classifier:
-    """Leave BN and ReLU of the stem to the first unit, and load timm's fully connected layer, a 1x1 convolution."""
+    """Leave BN and ReLU of the stem to the first unit."""
     network.stem = named(**{name: layer for name, layer in network.stem.named_children() if name in ("conv", "pool")})
-
-    def flatten_head(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: Any) -> None:
-        if prefix + "fc.weight" in state:
-            state[prefix + "fc.weight"] = state[prefix + "fc.weight"].flatten(1)
-
-    network.register_load_state_dict_pre_hook(flatten_head)  # type: ignore[no-untyped-call]
     return network
 
 

@@ -91,6 +91,16 @@ def translate(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, T
     return {rename(name): tensor for name, tensor in state.items()}
 
 
+def as_linear(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state in which filters of 1x1 are matrices, where the model has a linear layer in their place."""
+    ours = model.state_dict()
+    flat = {name: tensor.flatten(1) for name, tensor in state.items() if tensor.dim() == 4}
+    return {
+        **state,
+        **{name: matrix for name, matrix in flat.items() if name in ours and matrix.shape == ours[name].shape},
+    }
+
+
 def load_reference(model: nn.Module, library: str, name: str, state: Mapping[str, Tensor]) -> None:
     """Load `library`'s state_dict of the network `name` into `model`; every parameter must have a counterpart.
 
@@ -98,7 +108,7 @@ def load_reference(model: nn.Module, library: str, name: str, state: Mapping[str
     """
     if (library, name) not in _RULES:
         raise unknown(f"{library} network", name, reference_names(library))
-    translated = translate(state, _RULES[library, name])
+    translated = as_linear(model, translate(state, _RULES[library, name]))
     if wrong := misfit(model, translated):
         raise UserError(f"weights of {library}'s {name}: {wrong}")
     model.load_state_dict(translated, strict=False)  # older files lack num_batches_tracked alone
