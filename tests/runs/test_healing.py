@@ -18,8 +18,9 @@ from replicate.runs.progress import read_progress
 from replicate.runs.records import sealed_line
 from replicate.runs.store import CHECKPOINT, RunStore
 from replicate.training.checkpoint import WEIGHTS, seal, weights_loaded
+from replicate.training.fit import fit
+from tests.helpers.quick_training import Killed, noisy_net, quick_run, record_of, task
 from tests.runs.test_records import OTHER, RUN, make_record
-from tests.training.test_training import fit, noisy_net, quick_run, record_of, task
 
 assert noisy_net  # the network of these runs, a fixture for every test here
 
@@ -130,7 +131,7 @@ def test_records_of_an_older_suite_have_no_seals_and_are_still_read(tmp_path: Pa
 
 def stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that was stopped after its fourth batch; returns its checkpoint."""
-    from tests.training.test_training import Killed, checkpoint
+    from replicate.training import checkpoint
 
     save = checkpoint.Checkpoint.__call__
 
