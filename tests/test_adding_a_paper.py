@@ -118,7 +118,7 @@ def test_check_says_everything_that_is_wrong_at_once(own: Path, workdir: Path) -
         "it has 90 parameters, architecture narrow says 91",
         "it is counted on [3, 224, 224], its paper says [1, 28, 28]: set options.input",
     ):
-        assert line in done.stderr
+        assert line in done.stderr, done.stderr
     assert all(line.startswith("replicate: ") for line in done.stderr.splitlines())
     assert list(workdir.iterdir()) == [own]
 

@@ -16,7 +16,7 @@ from omegaconf.grammar_parser import parse
 
 from replicate.errors import UserError
 from replicate.papers.bounds import checked_text
-from replicate.paths import own_dir
+from replicate.paths import conf_dir, own_dir
 
 Compose = Callable[[Sequence[str]], DictConfig]
 
@@ -57,11 +57,17 @@ def check_composed(config: DictConfig, words: Sequence[str], compose: Compose) -
     if own_dir() is None:
         return
     said = tuple(word for word in words if word.lstrip("+").startswith((*SAID_BY_THE_USER, "data={")))
-    alone = known(compose, said)
+    alone = known(compose, (*said, *chosen_study(config)))
     here = comparable(config)
     for key in sorted(here.keys() | alone.keys()):
         if here.get(key) != alone.get(key):
             raise UserError(f"a file of the extension folder sets {key}: that is the command line's to say")
+
+
+def chosen_study(config: DictConfig) -> Sequence[str]:
+    """The suite's own study that a file chose: that counting needs no launcher is said by the suite."""
+    name = config.hydra.runtime.choices.get("study")
+    return [f"+study={name}"] if name and (conf_dir() / "study" / f"{name}.yaml").is_file() else []
 
 
 @cache

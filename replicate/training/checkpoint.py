@@ -52,7 +52,7 @@ def seal(content: object, path: Path) -> None:
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    data, run = buffer.getvalue(), path.parent.name.encode()
+    data, run = buffer.getvalue(), run_of(path)
     assert data.endswith(NO_COMMENT), "torch.save ends with a zip archive's last record"
     comment = hashlib.sha256(data + run).hexdigest().encode() + b" " + run
     write_atomic(path, data.removesuffix(NO_COMMENT) + len(comment).to_bytes(2, "little") + comment)
@@ -74,9 +74,14 @@ def unseal(path: Path) -> bytes:
         data = content[: comment.start()].removesuffix(length) + NO_COMMENT
     if hashlib.sha256(data + run).hexdigest().encode() != checksum:
         raise ValueError("its checksum does not match")
-    if run and run != path.parent.name.encode():  # older files do not say
+    if run and run != run_of(path):  # older files do not say
         raise ValueError(f"it is of {run.decode(errors='replace')}")
     return data
+
+
+def run_of(path: Path) -> bytes:
+    """The run whose folder the file lies in."""
+    return path.absolute().parent.name.encode()
 
 
 def usable_checkpoint(folder: Path) -> Path | None:
