@@ -15,7 +15,7 @@ from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import run_id
 from replicate.overview.fields_page import write_fields
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 EXP = "resnet_shortcuts"
 
 
