@@ -95,7 +95,11 @@ def imported(name: str) -> str:
     if not module or not function.isidentifier():
         raise UserError(f"model={name}: an import is module:function, as mypackage.networks:mynet")
     os.environ[NAMED] = name
-    load_named_model()
+    try:
+        load_named_model()
+    except UserError:
+        del os.environ[NAMED]  # else whatever this process does next would fail of it
+        raise
     return function
 
 

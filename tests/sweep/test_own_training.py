@@ -57,6 +57,7 @@ def test_recipe_and_protocol_are_the_papers() -> None:
         (["model=resnet_cifar", "recipe=laptop", "agianst=vgg11"], "unknown setting 'agianst'"),
         (["model=a/b:c", "recipe=laptop", "max_epochs=3"], "recipe.epochs=3"),
         (["model=networks:", "recipe=laptop"], "an import is module:function"),
+        (["model=json:no_such", "recipe=laptop"], "module 'json' has no attribute 'no_such'"),
         (["model.width=[1", "model=x", "recipe=laptop"], "no plain YAML"),
     ],
 )
@@ -64,3 +65,4 @@ def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch, words: list[str]
     monkeypatch.delenv(NAMED, raising=False)
     with pytest.raises(UserError, match=said):
         asked_for(words)
+    assert NAMED not in os.environ
