@@ -98,9 +98,10 @@ def forest(found: Iterable[VerdictFile]) -> Forest:
     """The answers on trained networks in `found`: those with an effect as a share of a level; the rest are counted."""
     lines = [ForestLine(data, answer) for data in found for answer in data.verdicts if answer.trained]
     known = [line for line in lines if line.answer.outcome in ORDER]
-    drawn = [line for line in known if line.answer.relative is not None]
+    drawn = [line for line in known if line.answer.relative is not None and line.answer.kind != "ratio"]
+    others = [line.answer for line in known if line not in drawn]  # no effect decides a ratio within bounds of its own
     drawn.sort(key=lambda line: (ORDER.index(line.answer.outcome), -line.measured))
-    return Forest(tuple(drawn), told([line.answer for line in known if line.answer.relative is None]))
+    return Forest(tuple(drawn), told(others))
 
 
 def told(others: Sequence[Answered]) -> str:
