@@ -10,8 +10,7 @@ from replicate.experiments.experiment import load_experiment
 from replicate.experiments.scale import Scale
 from replicate.overview.standing import standings
 from replicate.papers import Claim, Paper, load_paper, paper_ids
-from replicate.report import Findings, committed_records, folder_of, judge
-from replicate.report.findings import gather
+from replicate.report import Findings, committed_records, findings_of, folder_of, judge
 from replicate.report.forest import Forest, forest
 from replicate.report.networks import NETWORKS
 from replicate.report.verdict_file import verdict_file
@@ -135,7 +134,7 @@ def read_results(entry: Entry, results_dir: Path) -> Iterator[Result]:
         records = committed_records(results_dir, entry.paper, entry.name, scale)
         if records:
             experiment = load_experiment(entry.name, [f"scale={scale}"])
-            findings = gather(experiment, experiment.runs(), records)
+            findings = findings_of(experiment, records)
             if findings.records:
                 figure = folder_of(experiment, results_dir) / FIGURE
                 drawn = figure.read_bytes() if figure.is_file() else None

@@ -12,8 +12,8 @@ from replicate.experiments.catalogue import find
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import Run
 from replicate.files import canonical, digest
-from replicate.report import judge
-from replicate.report.findings import Findings, gather
+from replicate.report import findings_of, judge
+from replicate.report.findings import Findings
 from replicate.report.write import RECORDS, read_records
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
@@ -100,7 +100,7 @@ def owners_of(results: Path) -> dict[str, str]:
 def mirror_experiment(name: str, words: list[str], records: Sequence[Record], owners: dict[str, str]) -> Sent:
     """Send the runs of an experiment's plan and the summary of its sweep."""
     experiment = load_experiment(name, words)
-    findings, store = gather(experiment, experiment.runs(), records), RunStore(experiment.runs_dir)
+    findings, store = findings_of(experiment, records), RunStore(experiment.runs_dir)
     if mode_of(experiment.wandb) == "disabled":
         raise UserError("wandb is disabled by wandb=disabled, WANDB_MODE or WANDB_DISABLED: nothing can be sent")
     ledger, pasts = Ledger(store.root), list(past_runs(findings, owners))

@@ -73,7 +73,7 @@ def test_experiments_that_share_a_run_have_each_their_own(tmp_path: Path) -> Non
     assert owners_of(tmp_path) == {"train-0-s0": "a-laptop"}
     experiment = load_experiment(NAME, ["scale=laptop"])
     records = read_records(next(committed(NAME).rglob(RECORDS)))
-    findings = backfill.gather(experiment, experiment.runs(), records)
+    findings = backfill.findings_of(experiment, records)
     owned = [past.name for past in backfill.past_runs(findings, {})]
     shared = [past.name for past in backfill.past_runs(findings, dict.fromkeys(owned, "a-laptop"))]
     group = backfill.mirror_of(experiment).group
