@@ -11,7 +11,6 @@ import typer
 from replicate.cli import before, doing, looking, writing
 from replicate.cli.arguments import HYDRAS, say
 from replicate.errors import UserError
-from replicate.sweep.verify import verify
 from replicate.wandb_mirror import commands
 
 app = typer.Typer(
@@ -59,7 +58,7 @@ app.command()(before.check)
 app.command()(commands.dashboard)
 app.command()(commands.sync)
 app.command()(commands.mirror)
-app.command()(verify)
+app.command()(doing.verify)
 app.command()(writing.calibration)
 app.command()(writing.site)
 app.command()(writing.readme)

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import typer
 
+from replicate.cli.doing import verify
 from replicate.errors import UserError
 from replicate.experiments.catalogue import find
 from replicate.paths import PACKAGE
 from replicate.report.write import RECORDS, read_records, records_file
 from replicate.runs.records import Measurement, Record
 from replicate.sweep.redo import Verified, choose, compared
-from replicate.sweep.verify import verify
 from tests.runs.test_records import make_record
 
 NAME, FOLDER = "lenet_layers", Path("results/lenet/lenet_layers/exact")
