@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from replicate.report.forest import ORDER
 from replicate.report.numbers import numbers
 from replicate.report.table import AGREES, EXACT, count_lines
 from replicate.report.verdict_file import rests_on_training
 from replicate.report.wording import plural
 from replicate.site.content import Content, Result
-from replicate.verdicts import Outcome, Verdict
+from replicate.verdicts import Verdict
 
 MOST_CARDS = 6
-FIRST = (Outcome.HOLDS, Outcome.OPPOSITE, Outcome.SMALLER, Outcome.PREMISE, Outcome.UNDECIDED)
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def cards(content: Content) -> list[Card]:
         Card(result, verdict)
         for result in content.results
         for verdict in result.verdicts
-        if verdict.outcome in FIRST and rests_on_training(result.findings, verdict.claim)
+        if verdict.outcome in ORDER and rests_on_training(result.findings, verdict.claim)
     ]
-    found.sort(key=lambda card: (FIRST.index(card.verdict.outcome), 1.0 if card.verdict.p is None else card.verdict.p))
+    found.sort(key=lambda card: (ORDER.index(card.verdict.outcome), 1.0 if card.verdict.p is None else card.verdict.p))
     first = {card.result.entry.name: card for card in reversed(found)}
     return [card for card in found if first[card.result.entry.name] is card][:MOST_CARDS]
 
