@@ -22,7 +22,7 @@ from replicate.experiments.recipe import recipe_names
 from replicate.models.extension import NAMED, load_named_model
 from replicate.papers.schema import Paper
 from replicate.paths import conf_dir
-from replicate.report import MOST_SEEDS, Findings, findings_of, judge
+from replicate.report import Findings, available_records, findings_of, judge
 from replicate.runs.store import RunStore
 from replicate.sweep.budget import extend
 from replicate.sweep.launch import do_runs
@@ -185,7 +185,5 @@ def train(words: Sequence[str], results: Path) -> tuple[Findings, list[Verdict],
     failed = do_runs([(experiment, run) for run in runs if not store.has(run.id)], store)
     if experiment.budget is not None and not failed and not any(map(is_sweep, words)):
         failed = extend(experiment, time.time() + experiment.budget, results)
-    wanted = {run.id: run for run in [*experiment.runs(), *experiment.runs(seeds=range(MOST_SEEDS))]}
-    records = [record for run in wanted if store.has(run) and (record := store.read(run)) is not None]
-    findings = findings_of(experiment, records)
+    findings = findings_of(experiment, available_records(experiment, store, results))
     return findings, judge(findings), len(failed)
