@@ -43,9 +43,9 @@ if TYPE_CHECKING:  # whose import takes longer than the commands that need no pa
 
 register_resolvers()
 
-MOST_SEEDS = 100_000  # more would fill the memory with runs before the first begins
-HARMLESS = ("scale=", "seeds=", "budget=", "runs_dir=", "wandb=", "launcher", "machine.")
-"""Overrides that change no run's configuration."""
+SEED_LIMIT = 100_000  # more would fill the memory with runs before the first begins
+NEUTRAL = ("scale=", "budget=", "runs_dir=", "wandb=", "launcher", "machine.")
+"""Overrides that change neither a run's configuration nor which runs there are."""
 FOLDERS = ("root", "download")
 """Settings of `data` by which files are read and written elsewhere: no variant may have its own."""
 
@@ -152,7 +152,7 @@ class Experiment:
     @property
     def _overridden(self) -> bool:
         """Whether the command line may have changed what a run's result depends on."""
-        return not all(word.startswith(HARMLESS) for word in self._overrides)
+        return not all(word.startswith((*NEUTRAL, "seeds=")) for word in self._overrides)
 
     def declared_at(self, scale: Scale) -> "Experiment":
         """The experiment at another scale as its file declares it. Hydra is asked only if overrides are in the way."""
@@ -172,8 +172,8 @@ class Experiment:
         count = self._config.seeds
         if not isinstance(count, int) or count < 1:
             raise UserError(f"{self.name}: seeds is a whole number of at least 1, not {count!r}")
-        if count > MOST_SEEDS:
-            raise UserError(f"{self.name}: seeds is at most {MOST_SEEDS:,}, not {count:,}")
+        if count > SEED_LIMIT:
+            raise UserError(f"{self.name}: seeds is at most {SEED_LIMIT:,}, not {count:,}")
         return list(range(count))
 
     def run(self, variant: str, seed: int) -> Run:

@@ -3,24 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from replicate.experiments.experiment import NEUTRAL
 from replicate.report import folder_of
 from replicate.report.findings import Findings
 from replicate.report.write import write_index, write_results
 from replicate.verdicts import Verdict
 
-HARMLESS = (
-    "scale=",
-    "variant=",
-    "seed=",
-    "budget=",
-    "runs_dir=",
-    "wandb=",
-    "launcher=",
-    "launcher.",
-    "machine.",
-    "data.root=",
-    "data.download=",
-)
+HARMLESS = (*NEUTRAL, "variant=", "seed=", "data.root=", "data.download=")
 """Overrides that change no measurement of the experiment's file."""
 
 
