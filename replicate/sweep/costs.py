@@ -1,6 +1,7 @@
 """How long a run will take on this machine: from records where there are any, else from its operations.
 
-The one source of every time that the suite tells beforehand: plans, budgets and the order of a suite.
+Plans, budgets and the order of a suite take their times from here; the `cost:` of an experiment's file is written by
+hand.
 """
 
 from collections import defaultdict
