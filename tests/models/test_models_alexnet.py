@@ -12,6 +12,7 @@ from replicate.models import create_model
 from replicate.models.alexnet import AlexNet, alexnet, alexnet_krizhevsky, local_response_norm
 from replicate.models.counting import count, count_parameters
 from tests.helpers.reference import assert_same_network
+from tests.helpers.smallest import assert_smallest_size
 
 LAYERS = [*(f"features.conv{i}" for i in range(1, 6)), *(f"classifier.fc{i}" for i in range(6, 9))]
 UNGROUPED = [34_944, 614_656, 885_120, 1_327_488, 884_992, 37_752_832, 16_781_312, 4_097_000]
@@ -135,15 +136,7 @@ def test_dropout_follows_fc6_and_fc7_and_precedes_them_in_torchvision() -> None:
     ],
 )
 def test_smallest_image(name: str, options: dict[str, object], size: int) -> None:
-    model = create_model(name, width=0.0625, num_classes=5, in_channels=1, **options)
-    assert isinstance(model, AlexNet)
-    assert model.min_size == size
-    for training in (True, False):
-        model.train(training)(torch.randn(2, 1, size, size)).sum().backward()
-    with pytest.raises(UserError, match=f"smallest size that works is {size}"):
-        model(torch.randn(2, 1, size - 1, size - 1))
-    with pytest.raises(RuntimeError):  # and the limit is not stricter than the graph
-        model.features(torch.randn(2, 1, size - 1, size - 1))
+    assert_smallest_size(name, size, "features", width=0.0625, **options)
 
 
 @pytest.mark.parametrize("groups", [5, 0])

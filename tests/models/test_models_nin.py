@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from replicate.errors import UserError
 from replicate.models import create_model
 from replicate.models.counting import count
 from replicate.models.nin import NIN, make_pool, mlpconv, nin_cifar
+from tests.helpers.smallest import assert_smallest_size
 
 
 @pytest.mark.parametrize(("name", "pixels", "parameters"), [("nin", 224, 7_595_176), ("nin_cifar", 32, 966_986)])
@@ -66,12 +66,4 @@ def test_dropout_follows_all_but_the_last_layer_on_cifar(name: str, dropouts: li
 
 @pytest.mark.parametrize(("name", "size"), [("nin", 39), ("nin_cifar", 4)])
 def test_smallest_image(name: str, size: int) -> None:
-    model = create_model(name, width=0.1, num_classes=5, in_channels=1)
-    assert isinstance(model, NIN)
-    assert model.min_size == size
-    for training in (True, False):
-        model.train(training)(torch.randn(2, 1, size, size)).sum().backward()
-    with pytest.raises(UserError, match=f"smallest size that works is {size}"):
-        model(torch.randn(2, 1, size - 1, size - 1))
-    with pytest.raises(RuntimeError):  # and the limit is not stricter than the graph
-        model.features(torch.randn(2, 1, size - 1, size - 1))
+    assert_smallest_size(name, size, "features", width=0.1)

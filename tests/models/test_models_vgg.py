@@ -7,12 +7,12 @@ import torch
 import torchvision
 from torch import nn
 
-from replicate.errors import UserError
 from replicate.models import create_model
 from replicate.models.counting import count, count_parameters
 from replicate.models.vgg import VGG, vgg
 from replicate.models.weights import load_reference
 from tests.helpers.reference import assert_same_network
+from tests.helpers.smallest import assert_smallest_size
 
 PARAMETERS = {
     "vgg11": 132_863_336,
@@ -111,14 +111,7 @@ def test_small_stem_pools_three_times(pixels: int, side: int) -> None:
     ],
 )
 def test_smallest_image(options: dict[str, object], size: int) -> None:
-    model = small(**options)
-    assert model.min_size == size
-    for training in (True, False):
-        model.train(training)(torch.randn(2, 1, size, size)).sum().backward()
-    with pytest.raises(UserError, match=f"smallest size that works is {size}"):
-        model(torch.randn(2, 1, size - 1, size - 1))
-    with pytest.raises(RuntimeError):  # and the limit is not stricter than the graph
-        model.stages(torch.randn(2, 1, size - 1, size - 1))
+    assert_smallest_size("vgg", size, "stages", width=0.0625, **options)
 
 
 @pytest.mark.parametrize("name", ["vgg11_bn", "vgg16"])
