@@ -56,15 +56,20 @@ def kill_at_report(trial: Trial) -> Allowance | None:
     return NOTHING if trial.run(hooks.at_write(pattern, 1, stage, hooks.die, trial.fuse)) < 0 else None
 
 
-def ask_to_stop(number: signal.Signals) -> Disturb:
-    """Checkpoints are far apart here: what was trained is kept by the one that the signal asks for."""
+def end_by(number: signal.Signals, allowed: Allowance) -> Disturb:
+    """The command gets the signal while it trains."""
 
     def disturb(trial: Trial) -> Allowance | None:
         running = trial.start()
         running.wait_until(trial.trained(trial.draw.randint(1, trial.batches - 1)))
-        return NOTHING if running.signal(number) and running.wait() != 0 else None
+        return allowed if running.signal(number) and running.wait() != 0 else None
 
     return disturb
+
+
+def ask_to_stop(number: signal.Signals) -> Disturb:
+    """Checkpoints are far apart here: what was trained is kept by the one that the signal asks for."""
+    return end_by(number, NOTHING)
 
 
 def refuse_write(trial: Trial) -> Allowance | None:
@@ -140,15 +145,9 @@ def refuse_call(trial: Trial) -> Allowance | None:
     return ONE_BATCH if code != 0 and trial.fuse.exists() else None
 
 
-def end_by(number: signal.Signals) -> Disturb:
+def kill_by(number: signal.Signals) -> Disturb:
     """A signal that the suite does not answer: what no checkpoint held is trained again."""
-
-    def disturb(trial: Trial) -> Allowance | None:
-        running = trial.start()
-        running.wait_until(trial.trained(trial.draw.randint(1, trial.batches - 1)))
-        return ONE_BATCH if running.signal(number) and running.wait() != 0 else None
-
-    return disturb
+    return end_by(number, ONE_BATCH)
 
 
 def stop_for_a_while(trial: Trial) -> Allowance | None:
@@ -257,9 +256,9 @@ KINDS = (
     Kind("truncated record", damage_record(cut)),
     Kind("bit-flipped record", damage_record(flip)),
     Kind("a file-system call fails", refuse_call),
-    Kind("SIGINT", end_by(signal.SIGINT)),
-    Kind("SIGHUP", end_by(signal.SIGHUP)),
-    Kind("SIGQUIT", end_by(signal.SIGQUIT)),
+    Kind("SIGINT", kill_by(signal.SIGINT)),
+    Kind("SIGHUP", kill_by(signal.SIGHUP)),
+    Kind("SIGQUIT", kill_by(signal.SIGQUIT)),
     Kind("SIGSTOP, later SIGCONT", stop_for_a_while),
     Kind("record of another run, sealed", damage_record(foreign.other_runs_record)),
     Kind("record of another configuration, sealed", damage_record(foreign.other_configuration)),
