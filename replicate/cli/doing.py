@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from replicate.cli.arguments import RESULTS, ExperimentName, Overrides, check_experiment, say
-from replicate.errors import UserError
+from replicate.errors import UserError, unknown
+from replicate.experiments.scale import Scale
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, written and decided; do nothing.")]
 
@@ -122,4 +123,8 @@ def parsed(words: Sequence[str]) -> dict[str, str]:
             raise UserError(
                 f"'{key}={value}': verify takes n=3, scale=exact and draw=7, which takes the same runs again"
             )
+    if int(named.get("n", "1")) == 0:
+        raise UserError("n=0: at least one run is verified")
+    if named.get("scale", Scale.EXACT) not in set(Scale):
+        raise unknown("scale", named["scale"], Scale)
     return named

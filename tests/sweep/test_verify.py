@@ -86,3 +86,11 @@ def test_bits_are_asked_for_where_the_processor_is_the_same() -> None:
 def test_other_words_are_refused(workdir: Path, word: str) -> None:
     with pytest.raises(UserError, match="verify takes"):
         verify(NAME, [word])
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("n=0", "at least one run"), ("scale=nonsense", "unknown scale 'nonsense'")]
+)
+def test_verify_refuses_what_chooses_nothing(word: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        verify(None, [word])
