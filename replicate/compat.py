@@ -4,6 +4,7 @@ An upgrade of a library breaks this file or nothing.
 """
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 # torch (2.14.1) -------------------------------------------------------------------------------------------------------
 
 _TORCH = {
-    # sees every operation of a forward pass; torch has no public name for it
-    "TorchDispatchMode": "torch.utils._python_dispatch",
     # the tensors in what an operation returns; torch has no public pytree
     "tree_leaves": "torch.utils._pytree",
 }
@@ -25,9 +24,27 @@ _TORCH = {
 
 def __getattr__(name: str) -> Any:
     """Import torch's names when they are asked for: commands that need no torch import this module too."""
+    if name == "TorchDispatchMode":
+        return _dispatch_mode()
     if name not in _TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_TORCH[name]), name)
+
+
+@cache
+def _dispatch_mode() -> type:
+    """Sees every operation of a forward pass; torch has no public name for it.
+
+    By default torch imports its compiler, a second, to keep it out of a mode's code. Modes here are never compiled.
+    """
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own __init_subclass__
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            return False
+
+    return Mode
 
 
 def writes_in_place(operation: Any) -> bool:

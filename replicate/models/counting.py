@@ -13,6 +13,7 @@ from torch.utils.flop_counter import flop_registry
 from replicate.compat import TorchDispatchMode, writes_in_place
 from replicate.errors import unknown
 from replicate.models import create_model
+from replicate.models.meta_results import quick_result
 
 MOST_CALLS = 1 << 16  # calls to remember, about 1 kB each: all registered networks at one size make 4 thousand
 NORMALISATION = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.GroupNorm, nn.LayerNorm)
@@ -106,26 +107,11 @@ def _signature(value: Any) -> Any:
 
 def _observe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Any]:
     """Make the call, and note its cost and how to make its result again."""
-    short = _SHORT.get(func) if isinstance(args[0], Tensor) and args[0].is_meta else None
-    result = short(args) if short else func(*args, **kwargs)
+    quick = quick_result(func, args, kwargs)
+    result = quick() if quick else func(*args, **kwargs)
     formula = flop_registry.get(func.overloadpacket)
     flops = formula(*args, **kwargs, out_val=result) if formula else 0
     return _Call(flops, _pooled(func, args, result), _repeat(func, args, result)), result
-
-
-def _batch_norm(args: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Maps like the input, and a mean and deviation for each channel; these two are empty in evaluation."""
-    images, training = args[0], args[5]
-    channels = images.shape[1] if training else 0
-    return torch.empty_like(images), images.new_empty(channels), images.new_empty(channels)
-
-
-# Operations without a cost here whose shapes torch takes longest to find: a millisecond for each new call
-_SHORT: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
-    torch.ops.aten.native_batch_norm.default: _batch_norm,
-    torch.ops.aten.hardtanh_.default: lambda args: args[0],
-    torch.ops.aten.relu_.default: lambda args: args[0],
-}
 
 
 def _pooled(func: Any, args: tuple[Any, ...], result: Any) -> int:

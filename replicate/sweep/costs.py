@@ -13,7 +13,7 @@ from typing import Any
 from replicate.data.config import DataConfig
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run, RunConfig
-from replicate.models.counting import count
+from replicate.models.counting import OperationCounter, count
 from replicate.runs.records import Record
 
 BACKWARD = 2  # a backward pass takes about two forward passes' multiply-adds: gradients of inputs and of weights
@@ -133,5 +133,6 @@ def kept_numbers(model: Mapping[str, Any], data: DataConfig) -> int:
         for layer in network.modules():
             if not any(True for _ in layer.children()):
                 layer.register_forward_hook(add)
-        network(torch.zeros(1, shape.channels, shape.size, shape.size))
+        with OperationCounter():  # knows the shapes of calls that were counted before
+            network(torch.zeros(1, shape.channels, shape.size, shape.size))
     return kept

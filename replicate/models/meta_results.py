@@ -1,0 +1,81 @@
+"""Results on the meta device of frequent operations, from the shapes of their arguments alone.
+
+torch works many of them out in Python, a millisecond a call, and imports its compiler at the first, for a second.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def _broadcast(args: tuple[Any, ...]) -> Tensor:
+    """Two tensors, or a tensor and a number, element by element."""
+    shapes = [value.shape for value in args[:2] if isinstance(value, Tensor)]
+    shape = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+    return torch.empty(shape, dtype=torch.result_type(args[0], args[1]), device="meta")
+
+
+def _batch_norm(args: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps like the input, and a mean and deviation for each channel; these two are empty in evaluation."""
+    images, training = args[0], args[5]
+    channels = images.shape[1] if training else 0
+    return torch.empty_like(images), images.new_empty(channels), images.new_empty(channels)
+
+
+def _cat(args: tuple[Any, ...]) -> Tensor:
+    tensors: Sequence[Tensor] = args[0]
+    shape = list(tensors[0].shape)
+    dim = args[1] if len(args) > 1 else 0
+    shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
+    return tensors[0].new_empty(shape)
+
+
+def _mean(args: tuple[Any, ...]) -> Tensor:
+    maps, dims, keep = args[0], args[1], len(args) > 2 and args[2]
+    averaged = {dim % maps.ndim for dim in dims or range(maps.ndim)}
+    shape = [1 if dim in averaged else size for dim, size in enumerate(maps.shape) if keep or dim not in averaged]
+    return torch.empty(shape, dtype=maps.dtype, device="meta")
+
+
+def _transposed(args: tuple[Any, ...]) -> Tensor:
+    matrix: Tensor = args[0]
+    return torch.empty_strided(matrix.shape[::-1], matrix.stride()[::-1], dtype=matrix.dtype, device="meta")
+
+
+def _same(args: tuple[Any, ...]) -> Any:
+    return args[0]
+
+
+def _like(args: tuple[Any, ...]) -> Tensor:
+    return torch.empty_like(args[0])
+
+
+_aten = torch.ops.aten
+RESULTS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
+    _aten.add.Tensor: _broadcast,
+    _aten.mul.Tensor: _broadcast,
+    _aten.addmm.default: lambda args: args[1].new_empty(args[1].shape[0], args[2].shape[1]),
+    _aten.cat.default: _cat,
+    _aten.hardtanh_.default: _same,
+    _aten.mean.dim: _mean,
+    _aten.native_batch_norm.default: _batch_norm,
+    _aten.relu.default: _like,
+    _aten.relu_.default: _same,
+    _aten.t.default: _transposed,
+}
+"""By operation, a function of its positional arguments."""
+
+
+def quick_result(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any] | None:
+    """How to make the result of a call without torch, None for other operations, devices and types."""
+    make = RESULTS.get(operation)
+    if make is None or kwargs:
+        return None
+    tensors = args[0] if isinstance(args[0], (list, tuple)) else [args[0]]
+    if not all(isinstance(tensor, Tensor) and tensor.is_meta for tensor in tensors):
+        return None
+    alike = len({(tensor.dtype, tensor.ndim) for tensor in tensors}) == 1
+    return partial(make, args) if alike else None
