@@ -9,13 +9,22 @@ from replicate.cli.arguments import RESULTS, Overrides, check_experiment, say
 from replicate.errors import UserError
 
 
-def report(name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None, overrides: Overrides = None) -> None:
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="[EXP]")] = None,
+    overrides: Overrides = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="latex or markdown: print tables, write nothing.")
+    ] = None,
+) -> None:
     """Make tables, figures and verdicts again from the records: of one experiment, or of all that have any."""
     if name is not None:
         check_experiment(name)
-    from replicate.report.again import report_again
+    from replicate.report.again import print_tables, report_again
 
-    report_again(name, overrides or [], RESULTS)
+    if form is not None:
+        print_tables(name, overrides or [], RESULTS, form)
+    else:
+        report_again(name, overrides or [], RESULTS)
 
 
 def calibration(

@@ -1,7 +1,7 @@
 """Tables, figures and answers made from records: of one experiment as it ends, or of all again."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import catalogue, find
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.report import Findings, available_records, findings_of, judge, terminal
+from replicate.report.formats import check_format, formatted
 from replicate.report.publish import publish
 from replicate.report.write import result_folder, write_index
 from replicate.runs.store import RunStore
@@ -36,6 +37,30 @@ def tell(
 
 def report_again(name: str | None, overrides: Sequence[str], results: Path) -> None:
     """Report one experiment, or all that have records, at the scales asked for or at all. Raises UserError."""
+    for experiment in recorded(name, overrides, results):
+        tell(experiment, results, overrides, quiet=name is None)
+    write_index(results)
+
+
+def print_tables(name: str | None, overrides: Sequence[str], results: Path, form: str) -> None:
+    """Print the tables that :func:`report_again` would make in one of the formats, and write nothing.
+
+    Raises UserError for another format, and where nothing was run.
+    """
+    check_format(form)
+    experiments = list(recorded(name, overrides, results))
+    if not experiments:
+        raise UserError(f"there is no run of {name or 'any experiment'} to print: `replicate run` does them")
+    for experiment in experiments:
+        records = available_records(experiment, RunStore(experiment.runs_dir), results)
+        print(formatted(findings_of(experiment, records), form), end="\n\n")
+
+
+def recorded(name: str | None, overrides: Sequence[str], results: Path) -> Iterator[Experiment]:
+    """One experiment, or all, at each scale that is asked for or has records.
+
+    Raises UserError where a scale is asked of one experiment that has no records at it.
+    """
     asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
     rest = [word for word in overrides if not word.startswith("scale=")]
     entries = [find(name)] if name else catalogue()
@@ -51,5 +76,4 @@ def report_again(name: str | None, overrides: Sequence[str], results: Path) -> N
             if name and asked and not found:
                 raise UserError(f"{name} has no runs at {scale} scale: `replicate run {name} scale={scale}` does them")
             if asked or found:
-                tell(experiment, results, overrides, quiet=name is None)
-    write_index(results)
+                yield experiment
