@@ -1,8 +1,5 @@
 """The static site in headless Chromium, opened from files: no error, no outside request, and everything that moves."""
 
-import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,58 +7,21 @@ from typing import Any
 import pytest
 
 from replicate.papers import load_paper
-from replicate.site import build_site
-from tests.helpers.site_results import write_made_up_results
 
 pytest.importorskip("selenium")
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs Chromium and chromedriver")
-FLAGS = (
-    *("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"),
-    *("disable-component-update", "disable-sync", "window-size=1280,900"),
-)
+from tests.helpers.browser import needs_browser, open_page, pages, requests
+
+pytestmark = needs_browser
 PHONE = 390
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("made") / "site"
-    build_site(write_made_up_results(tmp_path_factory.mktemp("results")), out)
-    return out
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.binary_location = str(BROWSER)
-    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options=options, service=ChromeService(DRIVER))
-    driver.get("about:blank")
-    requests(driver)  # the browser's own first page
-    yield driver
-    driver.quit()
-
-
-def open_page(browser: Chrome, site: Path, name: str) -> None:
-    browser.get((site / name).as_uri())
 
 
 def log(browser: Chrome, kind: str) -> list[dict[str, Any]]:
     return browser.get_log(kind)  # type: ignore[no-untyped-call]
-
-
-def requests(browser: Chrome) -> list[str]:
-    """The addresses that were asked for since the last call."""
-    events = [json.loads(entry["message"])["message"] for entry in log(browser, "performance")]
-    return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
 
 
 def shown(browser: Chrome, table: str) -> list[list[str]]:
@@ -91,10 +51,6 @@ def visits(browser: Chrome, site: Path) -> dict[str, Visit]:
     found = {name: visit(browser, site, name) for name in sorted(pages(site))}
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     return found
-
-
-def pages(site: Path) -> list[str]:
-    return [path.relative_to(site).as_posix() for path in site.rglob("*.html")]
 
 
 def visit(browser: Chrome, site: Path, name: str) -> Visit:
