@@ -118,7 +118,9 @@ def draw_delete(findings: Findings) -> Figure:
                 draw_box(panel, deleted + 0.3 * place, draws, colour)
         panel.plot([], [], "s", color=colour, label=name)
     draw_published(panel, findings, "deleted")
-    ready(panel, "deleted blocks", ERROR)
+    ready(panel, "deleted blocks", ERROR, legend=False)  # boxes fill the panel
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=7, frameon=False)
     return figure
 
 
@@ -173,8 +175,9 @@ def draw_paths(findings: Findings) -> Figure:
     )
     for panel, (metric, label) in zip(axes, what, strict=True):
         for line, colour in zip(findings.variants, COLOURS, strict=False):
-            band(panel, curve(findings, line.variant, metric), colour, line.variant)
-        ready(panel, "path length (blocks)", label, legend=metric == "path_norm")
+            name = f"{share:.0f} % in the band" if (share := mean(line, "effective_share")) else line.variant
+            band(panel, curve(findings, line.variant, metric), colour, line.variant if metric == "path_norm" else name)
+        ready(panel, "path length (blocks)", label, legend=metric != "path_share")
     axes[1].set_yscale("log")
     draw_window(axes[2], findings)
     return figure
@@ -188,8 +191,9 @@ def draw_window(axes: Axes, findings: Findings) -> None:
         scale = float(lengths.max()) / options["of"]
         axes.axvspan(options["low"] * scale, options["high"] * scale, color=PUBLISHED, alpha=0.15, linewidth=0)
         axes.set_title(
-            f"band: {options['low']} to {options['high']} of {options['of']}, published, in proportion to our depth",
+            f"band: published, {options['low']} to {options['high']} of {options['of']},\nin proportion to our depth",
             fontsize=7,
+            loc="left",
         )
 
 
