@@ -29,7 +29,8 @@ VARIED = {  # experiment -> what its table is about
     "vgg_multi_scale": {"data.augmentation"},
     "vgg_scale_jitter": {"data.augmentation"},
 }
-OWN_RECIPES = {  # several papers in one table: networks without batch normalisation diverge at the others' rate
+OWN_RECIPES = {  # networks without batch normalisation that diverge at the rate or the initialisation of the others
+    "activations": {"recipe.init"},
     "families": {"recipe.lr", "recipe.init", "data.size"},
     "mobilenet_popular": {"recipe.lr", "recipe.init"},
     "mobilenet_smaller": {"recipe.lr", "recipe.init", "data.size"},
