@@ -1,6 +1,9 @@
 """A verdict in prose for a reader."""
 
+from math import exp
+
 from replicate.verdicts.claim import Assessment
+from replicate.verdicts.comparisons import Shape
 from replicate.verdicts.evidence import Evidence, Scene, State
 from replicate.verdicts.prose import COUNTS, sentence
 from replicate.verdicts.verdict import Outcome
@@ -17,7 +20,7 @@ def explain(found: Assessment, shown: Evidence | None) -> str:
         return f"Not measured: {', '.join([*found.parts, *found.skipped]) or 'any run'}."
     if outcome is Outcome.PREMISE:
         return f"{_capital(found.unmet)}."
-    said = [_finding(found, shown), _small(found, shown), _sight(found, shown), *_asides(found)]
+    said = [_finding(found, shown), _less(shown), _small(found, shown), _sight(found, shown), *_asides(found)]
     return " ".join(f"{part.rstrip('.')}." for part in said if part)
 
 
@@ -52,6 +55,18 @@ def _sentence(found: Assessment, shown: Evidence) -> str:
     if shown.seeds == 1 and not shown.counted:
         said += ". One run a row, judged with the spread that is declared for this data set"
     return said
+
+
+def _less(shown: Evidence) -> str:
+    """Whether a factor that contradicts its bound is still on the claimed side of 1."""
+    comparison, low, high = shown.comparison, shown.low, shown.high
+    if shown.state is not State.OPPOSITE or comparison is None or comparison.shape is not Shape.RATIO:
+        return ""
+    if low is None or high is None:
+        return ""
+    least, most = exp(comparison.region.low), exp(comparison.region.high)
+    too_little = (low > 1 and high < least) or (high < 1 and low > most)
+    return "The direction is the claimed one, the size is not" if too_little else ""
 
 
 def _small(found: Assessment, shown: Evidence) -> str:

@@ -237,3 +237,21 @@ def test_a_trend_of_an_accuracy_is_told_with_the_sign_of_what_decides(by: str, e
     assert found.outcome is Outcome.HOLDS
     size = "rises by 10 points" if error else "falls by 33.4 %"  # 30 to 20 % of error
     assert f"{'top-1 accuracy' if error else 'test loss'} {size}" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "bound", "less"),
+    [
+        (15.0, 10.0, {"low": 2.0}, True),  # half as much again, not twice
+        (8.0, 10.0, {"high": 0.5}, True),  # a fifth less, not half
+        (8.0, 10.0, {"low": 2.0}, False),
+        (30.0, 10.0, {"low": 2.0}, False),
+    ],
+)
+def test_a_factor_on_the_claimed_side_that_is_too_small_is_said_to_be(
+    a: float, b: float, bound: dict[str, float], less: bool
+) -> None:
+    ratio = {"kind": "ratio", "metric": "error", "numerator": "a", "denominator": "b", **bound}
+    found = verdict(rows(a=a, b=b), ratio)
+    assert found.outcome is (Outcome.HOLDS if a == 30.0 else Outcome.OPPOSITE)
+    assert ("The direction is the claimed one, the size is not" in found.detail) == less
