@@ -29,10 +29,16 @@ def report(
 
 def calibration(
     page: Annotated[Path, typer.Argument(help="The page to write.")] = Path("docs/calibration.md"),
+    refit: Annotated[bool, typer.Option("--refit", help="First fit the prior spread on results/ anew.")] = False,
 ) -> None:
     """Simulate sweeps of known truth and write how often the verdicts are wrong. Takes two minutes."""
     if page.is_dir() or not page.absolute().parent.is_dir():
         raise UserError(f"{page} is no file in a folder that exists: the page is written there")
+    if refit:
+        from replicate.overview.prior_fit import fitted_on
+
+        fitted_on(RESULTS).dump()
+        say("the prior spread is fitted anew: `replicate report` judges with it")
     from replicate.overview.calibration_page import write_calibration
 
     write_calibration(page)

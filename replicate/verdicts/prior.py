@@ -80,7 +80,7 @@ class Prior:
 
 
 HEADER = """# How far the seeds of a variant scatter: log variance = intercept + slope x log mean, fitted on the
-# records in results/ (replicate.verdicts.prior.fit_prior). Errors in percent, losses in nats; `other`: the rest.
+# records in results/ (`replicate calibration --refit`). Errors in percent, losses in nats; `other`: the rest.
 """
 
 

@@ -76,13 +76,13 @@ def test_a_plan_compares_what_it_sees_with_what_was_published() -> None:
     assert len({found.needed, *(sight.needed for sight in more)}) == 1
 
 
-def test_the_loss_needs_fewer_seeds() -> None:
+def test_the_loss_can_stand_in_for_the_error() -> None:
     error, loss = (
         sights([PAPER.claim("cardinality_beats_width")], TABLE, 5, measured=MEASURED, surrogate=surrogate)[0]
         for surrogate in ({}, {"top1_error": "test_loss"})
     )
     assert loss.metric == "test_loss"
-    assert (loss.needed or 0) < (error.needed or 0)
+    assert 0.5 < (loss.needed or 0) / (error.needed or 1) < 1.5  # over all regimes their seeds scatter alike
 
 
 def test_the_level_that_is_expected_decides_the_spread() -> None:
