@@ -18,6 +18,7 @@ from replicate.report.verdict_file import EACH, VERDICTS
 from replicate.report.write import FIGURE, RECORDS, TABLE
 from replicate.site import pages
 from replicate.site.content import Content, read_content
+from replicate.verdicts.frame import PILOT
 from tests.site.site_page import Page
 
 RESULTS = PACKAGE.parent / "results"
@@ -46,6 +47,13 @@ def test_every_file_follows_from_the_records(tmp_path: Path, paper: str, name: s
     for file, data in made.items():
         assert (committed / file).read_bytes() == data, f"{file} is out of date: run `make report`"
     assert sorted(made) == sorted(path.name for path in committed.iterdir())
+
+
+@each_result
+def test_records_are_of_clean_commits_and_no_pilot_seeds(paper: str, name: str, scale: str) -> None:
+    records = committed_records(RESULTS, paper, name, scale)
+    assert [record.id for record in records if record.seed >= PILOT] == []
+    assert [record.id for record in records if record.provenance.get("dirty") is not False] == []
 
 
 @pytest.mark.skipif(not COMMITTED, reason="needs a checkout with results")
