@@ -25,6 +25,7 @@ FREEDOM = 4.0
 LEAST_VARIANTS = 20
 TRAINED = "train"
 LEARNT = 0.9  # a network that ends beyond this share of guessing has not learnt, its seeds say nothing of the others
+FLOOR = 1.0  # percent: below, errors are single images, whose logarithm would bend the line of all others
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def fit_prior(frame: pd.DataFrame, commit: str = "") -> Prior:
 
     frame: one row a run and metric, columns experiment, study, variant, seed, status, metric, value (final); of each
     variant the metric `classes`, where it is measured, tells what guessing gives. Errors and losses are those of study
-    `train`; a network damaged afterwards scatters by other causes. Diverged runs, pilot seeds and variants that have
-    not learnt are left out. A kind of fewer than 20 variants joins the others.
+    `train`; a network damaged afterwards scatters by other causes. Diverged runs, pilot seeds, variants that have not
+    learnt and images of which next to none is mistaken are left out. A kind of fewer than 20 variants joins the others.
     """
     rows = _variants(frame)
     kinds = {kind: part for kind in KINDS if len(part := rows[rows["kind"] == kind]) >= LEAST_VARIANTS}
@@ -127,7 +128,18 @@ def _variants(frame: pd.DataFrame) -> pd.DataFrame:
     rows = rows[(rows["runs"] > 1) & (rows["variance"] > 0) & (rows["mean"].abs() > 0)]
     kind = rows["metric"].where(rows["study"] == TRAINED, OTHER)
     rows = rows.assign(kind=kind, freedom=rows["runs"] - 1.0, mean=rows["mean"].abs())
-    return rows[~(rows["mean"] > LEARNT * _guessing(rows))]
+    return rows[~(rows["mean"] > LEARNT * _guessing(rows)) & ~_without_errors(rows, keys)]
+
+
+def _without_errors(rows: pd.DataFrame, keys: list[str]) -> "pd.Series[bool]":
+    """Errors below the floor, and the losses on the same images."""
+    few = rows[rows["metric"].isin(("test_error", "train_error")) & (rows["mean"] < FLOOR)]
+    images = {(*place, metric.partition("_")[0]) for *place, metric in few[[*keys, "metric"]].itertuples(index=False)}
+    found = [
+        kind != OTHER and (*place, kind.partition("_")[0]) in images
+        for *place, kind in rows[[*keys, "kind"]].itertuples(index=False)
+    ]
+    return pd.Series(found, index=rows.index, dtype=bool)
 
 
 def _guessing(rows: pd.DataFrame) -> "pd.Series[float]":

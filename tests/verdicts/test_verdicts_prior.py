@@ -157,7 +157,9 @@ def test_pilots_failures_and_networks_that_learnt_nothing_do_not_count() -> None
     pilot, diverged = wild.assign(seed=wild["seed"] + 100), wild.assign(status="diverged", seed=wild["seed"] + 10)
     blind = wild[wild["variant"] == "v0"].assign(variant="blind", value=[89.0, 90.0, 91.0])
     blind = pd.concat([blind, blind.assign(metric="classes", value=10)])
-    fitted = [fit_prior(f).kinds["test_error"] for f in (runs, pd.concat([runs, pilot, diverged, blind]))]
+    memorised = wild[wild["variant"] == "v1"].assign(variant="memorised", value=[0.0, 0.01, 0.02])
+    others = [pilot, diverged, blind, memorised, memorised.assign(metric="test_loss", value=[1e-6, 1e-4, 1e-2])]
+    fitted = [fit_prior(f).kinds["test_error"] for f in (runs, pd.concat([runs, *others]))]
     assert fitted[0] == fitted[1]
     assert fitted[0].variants == 200
     assert fitted[0].variance(np.array([20.0]))[0] ** 0.5 == pytest.approx(0.6, rel=0.2)
