@@ -114,7 +114,8 @@ def share(own: Sequence[Standing]) -> str:
 def said(own: Sequence[Standing], outcome: Outcome) -> str:
     """`2 hold`, `1 opposite`; nothing for none."""
     count = sum(one.answered is not None and one.answered.outcome is outcome for one in own)
-    return f"{count} {'hold' if outcome is Outcome.HOLDS else outcome.value}" if count else ""
+    word = ("holds" if count == 1 else "hold") if outcome is Outcome.HOLDS else outcome.value
+    return f"{count} {word}" if count else ""
 
 
 def experiments_page(entries: Sequence[Entry]) -> str:
