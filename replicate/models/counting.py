@@ -107,8 +107,9 @@ def _signature(value: Any) -> Any:
 
 def _observe(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Call, Any]:
     """Make the call, and note its cost and how to make its result again."""
-    quick = quick_result(func, args, kwargs)
-    result = quick() if quick else func(*args, **kwargs)
+    result = quick_result(func, args, kwargs)
+    if result is None:
+        result = func(*args, **kwargs)
     formula = flop_registry.get(func.overloadpacket)
     flops = formula(*args, **kwargs, out_val=result) if formula else 0
     return _Call(flops, _pooled(func, args, result), _repeat(func, args, result)), result

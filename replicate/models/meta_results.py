@@ -4,7 +4,6 @@ torch works many of them out in Python, a millisecond a call, and imports its co
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,12 +24,37 @@ def _batch_norm(args: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(images), images.new_empty(channels), images.new_empty(channels)
 
 
-def _cat(args: tuple[Any, ...]) -> Tensor:
+def _cat(args: tuple[Any, ...]) -> Tensor | None:
     tensors: Sequence[Tensor] = args[0]
-    shape = list(tensors[0].shape)
-    dim = args[1] if len(args) > 1 else 0
-    shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
-    return tensors[0].new_empty(shape)
+    first, dim = tensors[0], args[1] if len(args) > 1 else 0
+    along = dim % max(first.ndim, 1)
+    if any(tensor.shape[:along] + tensor.shape[along + 1 :] != first.shape[:along] + first.shape[along + 1 :]
+           for tensor in tensors):  # fmt: skip
+        return None
+    return first.new_empty(
+        (*first.shape[:along], sum(tensor.shape[along] for tensor in tensors), *first.shape[along + 1 :])
+    )
+
+
+def _addmm(args: tuple[Any, ...]) -> Tensor | None:
+    bias, left, right = args
+    fits = left.shape[1:] == right.shape[:1] and bias.shape == right.shape[1:]
+    return left.new_empty(left.shape[0], right.shape[1]) if fits else None
+
+
+def _convolution(args: tuple[Any, ...]) -> Tensor | None:
+    maps, kernel, bias, stride, padding, dilation, transposed, _, groups = args
+    sides = len(stride)
+    lists = len(padding) == len(dilation) == sides == maps.ndim - 2
+    if transposed or not lists or maps.shape[1] != kernel.shape[1] * groups or kernel.shape[0] % groups:
+        return None
+    if maps.dtype != kernel.dtype or (bias is not None and bias.shape != kernel.shape[:1]):
+        return None
+    shape = [
+        (size + 2 * pad - step * (side - 1) - 1) // by + 1
+        for size, pad, step, side, by in zip(maps.shape[2:], padding, dilation, kernel.shape[2:], stride, strict=True)
+    ]
+    return maps.new_empty((maps.shape[0], kernel.shape[0], *shape)) if min(shape) > 0 else None
 
 
 def _mean(args: tuple[Any, ...]) -> Tensor:
@@ -54,11 +78,12 @@ def _like(args: tuple[Any, ...]) -> Tensor:
 
 
 _aten = torch.ops.aten
-RESULTS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
+RESULTS: dict[Any, Callable[[tuple[Any, ...]], Any | None]] = {
     _aten.add.Tensor: _broadcast,
     _aten.mul.Tensor: _broadcast,
-    _aten.addmm.default: lambda args: args[1].new_empty(args[1].shape[0], args[2].shape[1]),
+    _aten.addmm.default: _addmm,
     _aten.cat.default: _cat,
+    _aten.convolution.default: _convolution,
     _aten.hardtanh_.default: _same,
     _aten.mean.dim: _mean,
     _aten.native_batch_norm.default: _batch_norm,
@@ -66,11 +91,11 @@ RESULTS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
     _aten.relu_.default: _same,
     _aten.t.default: _transposed,
 }
-"""By operation, a function of its positional arguments."""
+"""By operation, a function of its positional arguments; it gives None where they do not fit, so that torch says so."""
 
 
-def quick_result(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Any] | None:
-    """How to make the result of a call without torch, None for other operations, devices and types."""
+def quick_result(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any | None:
+    """The result of a call, None for other operations, devices and types, and for arguments that torch would refuse."""
     make = RESULTS.get(operation)
     if make is None or kwargs:
         return None
@@ -78,4 +103,4 @@ def quick_result(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if not all(isinstance(tensor, Tensor) and tensor.is_meta for tensor in tensors):
         return None
     alike = len({(tensor.dtype, tensor.ndim) for tensor in tensors}) == 1
-    return partial(make, args) if alike else None
+    return make(args) if alike else None

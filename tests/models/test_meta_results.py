@@ -21,6 +21,13 @@ def normalised(training: bool) -> tuple[Any, ...]:
     return maps(2, 3, 5, 5), *(maps(3) for _ in range(4)), training, 0.1, 1e-5
 
 
+def convolution(
+    images: Tensor, kernel: Tensor, bias: Tensor | None, stride: list[int], pad: list[int], step: list[int], groups: int
+) -> tuple[Any, ...]:
+    return images, kernel, bias, stride, pad, step, False, [0] * len(stride), groups
+
+
+FLAT = ([1, 1], [0, 0], [1, 1], 1)  # stride, padding, dilation, groups
 CALLS: list[tuple[Any, tuple[Any, ...]]] = [
     (aten.add.Tensor, (maps(2, 3, 5, 5), maps(3, 1, 1))),
     (aten.add.Tensor, (maps(4), 1)),
@@ -31,6 +38,8 @@ CALLS: list[tuple[Any, tuple[Any, ...]]] = [
     (aten.cat.default, ([maps(2, 3, 5), maps(2, 4, 5)], 1)),
     (aten.cat.default, ([maps(2, 3), maps(1, 3)],)),
     (aten.cat.default, ([maps(2, 3), maps(2, 1)], -1)),
+    (aten.convolution.default, convolution(maps(2, 6, 9, 8), maps(4, 3, 3, 2), maps(4), [2, 1], [1, 0], [1, 2], 2)),
+    (aten.convolution.default, convolution(maps(2, 3, 5), maps(4, 3, 5), None, [1], [0], [1], 1)),
     (aten.mean.dim, (maps(2, 3, 5, 5), [2, 3])),
     (aten.mean.dim, (maps(2, 3, 5, 5), [-1, -2], True)),
     (aten.mean.dim, (maps(2, 3), None)),
@@ -50,7 +59,7 @@ def described(result: Any) -> list[Any]:
 def test_a_quick_result_is_like_torchs(operation: Any, args: tuple[Any, ...]) -> None:
     quick = quick_result(operation, args, {})
     assert quick is not None
-    assert described(quick()) == described(operation(*args))
+    assert described(quick) == described(operation(*args))
 
 
 def test_normalised_maps_are_like_the_maps() -> None:
@@ -61,7 +70,7 @@ def test_normalised_maps_are_like_the_maps() -> None:
         assert quick is not None
         values = [torch.zeros_like(arg, device="cpu") if isinstance(arg, Tensor) else arg for arg in args]
         with_values = aten.native_batch_norm.default(*values)
-        assert [each.shape for each in quick()] == [each.shape for each in with_values]
+        assert [each.shape for each in quick] == [each.shape for each in with_values]
 
 
 def test_every_quick_operation_is_tried() -> None:
@@ -76,6 +85,11 @@ def test_every_quick_operation_is_tried() -> None:
         (aten.cat.default, ([maps(0), maps(2, 3)], 0), {}),  # torch ignores an empty vector
         (aten.cat.default, ([maps(2), maps(2, dtype=torch.float64)], 0), {}),
         (aten.tanh.default, (maps(2),), {}),
+        *((aten.addmm.default, (maps(7), maps(2, 5), maps(rows, 7)), {}) for rows in (4, 6)),
+        (aten.cat.default, ([maps(2, 3), maps(3, 3)], 1), {}),
+        (aten.convolution.default, convolution(maps(2, 4, 5, 5), maps(4, 3, 3, 3), None, *FLAT), {}),
+        (aten.convolution.default, convolution(maps(2, 3, 2, 5), maps(4, 3, 3, 3), None, *FLAT), {}),
+        (aten.convolution.default, convolution(maps(2, 3, 5, 5), maps(4, 3, 3, 3), maps(3), *FLAT), {}),
     ],
 )
 def test_torch_itself_answers_other_calls(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
