@@ -179,22 +179,27 @@ def hang() -> None:
     time.sleep(3600)
 
 
+HOOKED: list[bool] = []
+"""Whether the hooks of a worker are installed in this process."""
+
+
 def in_workers(*hooks: Hook) -> Hook:
-    """Have `hooks` installed in the processes that the launcher starts, too."""
+    """Have `hooks` installed in the processes that the launcher starts, too, once in each."""
 
     def install() -> None:
         from replicate.sweep import executors
         from replicate.sweep.execute import Done, Job, execute
 
-        installed: list[bool] = []
-
         def hooked(job: Job) -> Done:
-            if not installed:
-                installed.append(True)
+            from benchmarks.faults.hooks import HOOKED  # of the process: with each job a worker gets a new closure
+
+            if not HOOKED:
+                HOOKED.append(True)
                 for hook in hooks:
                     hook()
             return execute(job)
 
+        HOOKED.append(True)  # a last job is done here, where the hooks of the sweep itself are
         setattr(executors, "execute", hooked)  # noqa: B010 - the name that executors hand to their workers
 
     return install
