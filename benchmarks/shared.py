@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from replicate.report.verdict_file import read_verdicts, verdict_paths
+from replicate.report.verdict_file import VERDICTS, read_verdicts, verdict_paths
 from replicate.report.write import RECORDS, read_records, records_file, results_lock, write_files, write_index
 from replicate.runs.store import RunStore
 
@@ -36,7 +36,7 @@ def work(store: RunStore, results: Path, reads: int, seed: int) -> Counter[str]:
             record = store.read(run)
             whole = record is not None and record.id == run
             records = read_records(folder / RECORDS)
-            read_verdicts(folder / "verdicts.json")
+            read_verdicts(folder / VERDICTS)
             counted["torn"] += not (whole and [each.id for each in records] == wanted[folder])
             if number % READS_A_WRITE == seed % READS_A_WRITE and record is not None:
                 store.write(record)

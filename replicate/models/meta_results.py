@@ -1,6 +1,7 @@
 """Results on the meta device of frequent operations, from the shapes of their arguments alone.
 
-torch works many of them out in Python, a millisecond a call, and imports its compiler at the first, for a second.
+torch works many of them out in Python, a millisecond a call, and at the first imports its compiler and symbolic
+mathematics, which takes more than a second.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,13 +28,14 @@ def _batch_norm(args: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
 def _cat(args: tuple[Any, ...]) -> Tensor | None:
     tensors: Sequence[Tensor] = args[0]
     first, dim = tensors[0], args[1] if len(args) > 1 else 0
-    along = dim % max(first.ndim, 1)
-    if any(tensor.shape[:along] + tensor.shape[along + 1 :] != first.shape[:along] + first.shape[along + 1 :]
-           for tensor in tensors):  # fmt: skip
+    if not -first.ndim <= dim < first.ndim:
         return None
-    return first.new_empty(
-        (*first.shape[:along], sum(tensor.shape[along] for tensor in tensors), *first.shape[along + 1 :])
-    )
+    shapes = [list(tensor.shape) for tensor in tensors]
+    sizes = [shape.pop(dim) for shape in shapes]
+    if any(shape != shapes[0] for shape in shapes):
+        return None
+    shapes[0].insert(dim % first.ndim, sum(sizes))
+    return first.new_empty(shapes[0])
 
 
 def _addmm(args: tuple[Any, ...]) -> Tensor | None:
@@ -57,9 +59,11 @@ def _convolution(args: tuple[Any, ...]) -> Tensor | None:
     return maps.new_empty((maps.shape[0], kernel.shape[0], *shape)) if min(shape) > 0 else None
 
 
-def _mean(args: tuple[Any, ...]) -> Tensor:
-    maps, dims, keep = args[0], args[1], len(args) > 2 and args[2]
-    averaged = {dim % maps.ndim for dim in dims or range(maps.ndim)}
+def _mean(args: tuple[Any, ...]) -> Tensor | None:
+    maps, dims, keep = args[0], args[1] or range(args[0].ndim), len(args) > 2 and args[2]
+    if not all(-maps.ndim <= dim < maps.ndim for dim in dims):
+        return None
+    averaged = {dim % maps.ndim for dim in dims}
     shape = [1 if dim in averaged else size for dim, size in enumerate(maps.shape) if keep or dim not in averaged]
     return torch.empty(shape, dtype=maps.dtype, device="meta")
 

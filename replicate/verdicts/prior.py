@@ -102,7 +102,7 @@ def fit_prior(frame: pd.DataFrame, commit: str = "") -> Prior:
     frame: one row a run and metric, columns experiment, study, variant, seed, status, metric, value (final); of each
     variant the metric `classes`, where it is measured, tells what guessing gives. Errors and losses are those of study
     `train`; a network damaged afterwards scatters by other causes. Diverged runs, pilot seeds, variants that have not
-    learnt and images of which next to none is mistaken are left out. A kind of fewer than 20 variants joins the others.
+    learnt and those that make almost no errors are left out. A kind of fewer than 20 variants joins the others.
     """
     rows = _variants(frame)
     kinds = {kind: part for kind in KINDS if len(part := rows[rows["kind"] == kind]) >= LEAST_VARIANTS}

@@ -87,6 +87,8 @@ def test_every_quick_operation_is_tried() -> None:
         (aten.tanh.default, (maps(2),), {}),
         *((aten.addmm.default, (maps(7), maps(2, 5), maps(rows, 7)), {}) for rows in (4, 6)),
         (aten.cat.default, ([maps(2, 3), maps(3, 3)], 1), {}),
+        (aten.cat.default, ([maps(2, 3), maps(2, 3)], 2), {}),
+        (aten.mean.dim, (maps(2, 3), [2]), {}),
         (aten.convolution.default, convolution(maps(2, 4, 5, 5), maps(4, 3, 3, 3), None, *FLAT), {}),
         (aten.convolution.default, convolution(maps(2, 3, 2, 5), maps(4, 3, 3, 3), None, *FLAT), {}),
         (aten.convolution.default, convolution(maps(2, 3, 5, 5), maps(4, 3, 3, 3), maps(3), *FLAT), {}),
