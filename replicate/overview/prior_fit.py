@@ -11,6 +11,7 @@ from replicate.errors import UserError
 from replicate.experiments.scale import Scale
 from replicate.report.verdict_file import read_verdicts, verdict_paths
 from replicate.report.write import RECORDS, read_records
+from replicate.runs.provenance import git
 from replicate.runs.records import Record
 from replicate.verdicts.prior import Prior, fit_prior
 
@@ -41,6 +42,8 @@ def _values(experiment: str, record: Record) -> Iterator[Mapping[str, Any]]:
 
 
 def _commit(results: Path) -> str:
-    """The commit whose records these are, as far as git knows."""
-    command = ["git", "-C", str(results), "log", "-1", "--format=%h", "--", "."]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    """The commit whose records these are; nothing without git or outside of the checkout."""
+    try:
+        return git("log", "-1", "--format=%h", "--", str(results.resolve()))
+    except (OSError, subprocess.SubprocessError):
+        return ""
