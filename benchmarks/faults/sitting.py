@@ -27,6 +27,7 @@ WARM = (
     "replicate.sweep.launch",
     "replicate.report.figures.table_figure",
     "replicate.studies.train",
+    "replicate.training.fit",
     "replicate.training.preemption",
 )
 

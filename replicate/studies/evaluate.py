@@ -27,7 +27,7 @@ from replicate.runs.task import Outcome, Task
 from replicate.studies.pretrained import check_pretrained, pretrained
 from replicate.studies.train import check_training, outcome_of
 from replicate.studies.trained import LoadedNetwork, trained
-from replicate.training.trainer import accelerator_device
+from replicate.training.device import accelerator_device
 
 Config = DataRunConfig[Evaluation]
 

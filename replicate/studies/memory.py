@@ -23,9 +23,9 @@ from replicate.runs.task import Outcome, Task
 from replicate.statements.measure import saved_for_backward
 from replicate.studies.one_batch import seconds, whole_batch
 from replicate.studies.options import MemoryOptions
+from replicate.training.device import accelerator_device
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
-from replicate.training.trainer import accelerator_device
 
 Config = DataRunConfig[MemoryOptions]
 

@@ -19,10 +19,10 @@ from replicate.runs.records import singles
 from replicate.runs.task import Outcome, Task
 from replicate.studies.one_batch import seconds, whole_batch
 from replicate.studies.options import StepTimeOptions
+from replicate.training.device import accelerator_device
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network
 from replicate.training.optimizers import make_optimizer
-from replicate.training.trainer import accelerator_device
 
 Config = RecipeRunConfig[StepTimeOptions]
 

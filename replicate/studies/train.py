@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,9 +12,12 @@ from replicate.experiments.run_config import DataRunConfig, TrainingConfig
 from replicate.runs.records import Measurement, Status
 from replicate.runs.task import Outcome, Task
 from replicate.studies.options import CurveLevel, TrainOptions
-from replicate.training.fit import Trained, check_parts, fit
+from replicate.training.device import check_parts
 from replicate.training.init import initialiser
 from replicate.training.network import build_network, count_network, train_only
+
+if TYPE_CHECKING:
+    from replicate.training.fit import Trained
 
 
 def check(config: TrainingConfig[TrainOptions]) -> None:
@@ -43,6 +47,8 @@ def run(task: Task[TrainingConfig[TrainOptions]]) -> Outcome:
 
     With options.reach also steps_to_reach, the steps after which the curve falls to the level; None if it never does.
     """
+    from replicate.training.fit import fit  # here, since a sweep checks without Lightning, which is slow to import
+
     trained, config = fit(task), task.run.config
     reach = config.options.reach
     measurements = [*trained.measurements, *([steps_to_reach(trained, reach)] if reach else [])]
@@ -70,7 +76,7 @@ def outcome_of(
     )
 
 
-def steps_to_reach(trained: Trained, reach: CurveLevel) -> Measurement:
+def steps_to_reach(trained: "Trained", reach: CurveLevel) -> Measurement:
     """The measurement of that name."""
     curve = {m.index: m.value for m in trained.measurements if m.metric == reach.curve and m.index is not None}
     classes = next(m.value for m in trained.measurements if m.metric == "classes")

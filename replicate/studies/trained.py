@@ -13,8 +13,8 @@ from replicate.experiments.run_config import Run, TrainingConfig, run_id, traini
 from replicate.runs.records import Record, Status
 from replicate.runs.task import Task, Tracker, load_study, record_of
 from replicate.training.checkpoint import WEIGHTS, weights_loaded
+from replicate.training.device import accelerator_device
 from replicate.training.network import build_network
-from replicate.training.trainer import accelerator_device
 
 BUSY_WAIT = 2.0  # seconds between looks at a training that another process is doing
 

@@ -13,7 +13,6 @@ from typing import Any
 from replicate.data.config import DataConfig
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Run, RunConfig
-from replicate.models.counting import OperationCounter, count
 from replicate.runs.records import Record
 
 BACKWARD = 2  # a backward pass takes about two forward passes' multiply-adds: gradients of inputs and of weights
@@ -92,7 +91,8 @@ def without_seed(run_id: str) -> str:
 
 def work_of(config: RunConfig) -> Work:
     """What a run of `config` computes. Raises UserError for a network that cannot be built."""
-    from replicate.data.shapes import data_shape
+    from replicate.data.shapes import data_shape  # here, since a sweep begins its workers before it imports torch
+    from replicate.models.counting import count
     from replicate.training.network import count_network
 
     if not STUDIES[config.study].trains or config.data is None or config.recipe is None:
@@ -119,6 +119,7 @@ def kept_numbers(model: Mapping[str, Any], data: DataConfig) -> int:
 
     from replicate.data.shapes import data_shape
     from replicate.models import create_model
+    from replicate.models.counting import OperationCounter
     from replicate.training.network import network_options
 
     name, options = network_options(model, data)

@@ -5,16 +5,20 @@ to :func:`replicate.sweep.execute.execute`. `launcher=` chooses one, and its res
 """
 
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError
 
 from replicate.errors import UserError, first_line
 from replicate.experiments.experiment import Experiment
+from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import Block, MachineConfig
-from replicate.sweep.execute import SWEEP, Done, Job, execute
+from replicate.sweep.execute import SWEEP, Done, Job, end_with_sweep, execute
 from replicate.sweep.gpus import gpus_of_run
 
 BATCH_LOGS = ".sweeps"  # in the runs folder: what submitit keeps of its jobs
@@ -36,13 +40,45 @@ class Local(Block):
     kind: Literal["local"]
     here: ClassVar[bool] = True
 
+    _early: Generator[None] | None = PrivateAttr(None)
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Start the processes, which import what the jobs need, and return at once."""
+        from joblib import Parallel, delayed
+
+        count = self._count(jobs)
+        if count > 1:  # joblib does all in this process otherwise
+            os.environ[SWEEP] = str(os.getpid())
+            each = Parallel(n_jobs=count, return_as="generator_unordered")
+            self._early = each(delayed(prepare)(jobs[0]) for _ in range(count))
+
+    def stop(self) -> None:
+        """End processes that were started for nothing."""
+        if self._early is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # joblib finds it a waste
+                self._early.close()
+
     def __call__(self, jobs: Sequence[Job]) -> list[Done]:
         from joblib import Parallel, delayed
 
+        for _ in self._early or ():
+            pass  # they go on as the processes that joblib keeps
         os.environ[SWEEP] = str(os.getpid())
-        each = Parallel(n_jobs=min(processes(jobs[0].machine), len(jobs)))
-        done: list[Done] = each(delayed(execute)(job) for job in jobs)
+        done: list[Done] = Parallel(n_jobs=self._count(jobs))(delayed(execute)(job) for job in jobs)
         return done
+
+    @staticmethod
+    def _count(jobs: Sequence[Job]) -> int:
+        return min(processes(jobs[0].machine), len(jobs))
+
+
+def prepare(job: Job) -> None:
+    """In a new process of the sweep: import what does the job, of which Lightning takes seconds."""
+    end_with_sweep(job.runs_dir)
+    import_module(STUDIES[job.run.config.study].module)
+    if STUDIES[job.run.config.study].trains:
+        import_module("replicate.training.fit")
 
 
 class Slurm(Block):
@@ -152,6 +188,20 @@ def executor_of(settings: dict[str, Any]) -> Inline | Local | Slurm | Ray:
     except ValidationError as error:
         raise UserError(f"launcher.{first_line(error).removeprefix(str(settings.get('kind')) + '.')}") from error
     return executor
+
+
+@contextmanager
+def early(executor: Executor, jobs: Sequence[Job]) -> Iterator[None]:
+    """Local processes start while the sweep is still being checked, and end if it is refused."""
+    if not isinstance(executor, Local):
+        yield
+        return
+    executor.start(jobs)
+    try:
+        yield
+    except BaseException:
+        executor.stop()
+        raise
 
 
 def cores(workers: int | None) -> int:

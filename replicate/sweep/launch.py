@@ -13,7 +13,7 @@ from replicate.runs.progress import Monitor
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.sweep.execute import Job, State, job_of
-from replicate.sweep.executors import Executor, executor_of
+from replicate.sweep.executors import Executor, Local, early, executor_of
 from replicate.sweep.interruption import Interruption
 from replicate.sweep.preflight import check_runs
 from replicate.sweep.select import selected
@@ -59,15 +59,16 @@ def do_runs(
     """
     if not planned:
         return []
-    for experiment in dict.fromkeys(experiment for experiment, _ in planned):
-        check_runs(experiment, [run for owner, run in planned if owner is experiment])
-    store.prepare()
+    executor = executor_of(planned[0][0].launcher)
     jobs = [job_of(experiment, run, deadline) for experiment, run in planned]
-    kind = str(planned[0][0].launcher.get("kind"))
-    with Interruption(store.root, workers=kind == "local") as interruption:
+    with early(executor, jobs):
+        for experiment in dict.fromkeys(experiment for experiment, _ in planned):
+            check_runs(experiment, [run for owner, run in planned if owner is experiment])
+        store.prepare()
+    with Interruption(store.root, workers=isinstance(executor, Local)) as interruption:
         try:
             with nullcontext() if quiet else Monitor(store, [run for _, run in planned]):
-                return sweep_until_done(jobs, planned[0][0], store, interruption)
+                return sweep_until_done(jobs, executor, store, interruption)
         except (KeyboardInterrupt, SystemExit):
             if not interruption.asked:
                 raise
@@ -85,14 +86,12 @@ def settled(store: RunStore, run: Run) -> Record | None:
     return record
 
 
-def sweep_until_done(
-    pending: list[Job], experiment: Experiment, store: RunStore, interruption: Interruption
-) -> list[Run]:
+def sweep_until_done(pending: list[Job], executor: Executor, store: RunStore, interruption: Interruption) -> list[Run]:
     """Launch `pending`; runs that another process holds are waited for. Returns those that failed.
 
     Raises UserError when nothing changes any more, KeyboardInterrupt once everybody has stopped, when the user asked.
     """
-    executor, failed, stall = executor_of(experiment.launcher), dict[str, Run](), Stall(store)
+    failed, stall = dict[str, Run](), Stall(store)
     while pending:
         results = launch_surviving(executor, store, pending, interruption)
         if interruption.asked:

@@ -38,7 +38,7 @@ def check_settings(experiment: Experiment) -> None:
     _ = experiment.wandb, experiment.runs_dir, experiment.budget
     check_launcher(str(experiment.launcher.get("kind")))
     if executor_of(experiment.launcher).here and experiment.machine.accelerator == "gpu":
-        from replicate.training.trainer import accelerator_device  # here, since torch takes a second to import
+        from replicate.training.device import accelerator_device  # here, since torch takes a second to import
 
         accelerator_device("gpu")
 
@@ -54,9 +54,6 @@ def check_launcher(kind: str) -> None:
 
 def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
     """Several devices have a training to share, and each training has them to itself."""
-    from replicate.training.devices import check_gpus
-    from replicate.training.trainer import accelerator_device
-
     devices = max([experiment.devices, *(run.config.devices for run in runs)])
     if devices == 1:
         return
@@ -67,6 +64,8 @@ def check_devices(experiment: Experiment, runs: Sequence[Run]) -> None:
         raise UserError(f"{asked}: a compiled network is trained on one device only; set machine.compile=false")
     if not executor_of(experiment.launcher).here:
         return  # the machine that does the runs checks again
+    from replicate.training.device import accelerator_device, check_gpus
+
     check_gpus(devices, machine.accelerator)
     if accelerator_device(machine.accelerator).type == "cuda" and processes(machine) != 1:
         raise UserError(f"{asked}: several runs at once would share them; set machine.workers=1")
@@ -76,7 +75,7 @@ def check_precisions(experiment: Experiment, runs: Sequence[Run]) -> None:
     """This machine has the accelerator and the precision that the trainings ask for."""
     asked = {run.config.trainer.precision for run in runs if run.config.trainer is not None}
     if asked and executor_of(experiment.launcher).here:
-        from replicate.training.trainer import check_precision
+        from replicate.training.device import check_precision
 
         for precision in asked:
             check_precision(precision, experiment.machine.accelerator)

@@ -25,15 +25,15 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from replicate.compat import disable_lightning_signals
 from replicate.data.epochs import Share
-from replicate.errors import UserError
 from replicate.experiments.run_config import MachineConfig, Run, TrainingConfig
 from replicate.runs.progress import Progress
 from replicate.runs.store import CHECKPOINT, RunStore
 from replicate.runs.task import Task, Tracker
 from replicate.training.checkpoint import Checkpoint
+from replicate.training.device import accelerator_device, check_gpus
 from replicate.training.module import Classification
 from replicate.training.preemption import SIGNALS, Preempted, Preemption
-from replicate.training.trainer import accelerator_device, make_trainer, prepare, quiet_lightning
+from replicate.training.trainer import make_trainer, prepare, quiet_lightning
 from replicate.training.watch import Watch
 
 ASK_EVERY = 10  # steps between the first device's broadcasts, each of which waits for all devices
@@ -172,12 +172,6 @@ def train_on_devices(task: Task) -> float | None:
             preemption.obey(preemption.noted)
         team.check()
     return team.speed
-
-
-def check_gpus(devices: int, accelerator: str) -> None:
-    """Raise UserError when this machine trains on GPUs and has fewer than `devices`."""
-    if accelerator_device(accelerator).type == "cuda" and torch.cuda.device_count() < devices:
-        raise UserError(f"trainer.devices={devices}: this machine has {torch.cuda.device_count()} GPUs")
 
 
 class Team:

@@ -9,17 +9,16 @@ from torch import nn
 
 from replicate.data.epochs import Share
 from replicate.data.shapes import data_shape
-from replicate.errors import UserError
-from replicate.experiments.recipe import Recipe
-from replicate.experiments.run_config import TrainerConfig, TrainingConfig
+from replicate.experiments.run_config import TrainingConfig
 from replicate.runs.records import Measurement, curve, singles
 from replicate.runs.store import CHECKPOINT
 from replicate.runs.task import Task
 from replicate.training.checkpoint import Checkpoint, StaleCheckpoint, load_training, save_weights
+from replicate.training.device import accelerator_device, check_parts
 from replicate.training.devices import train_on_devices
 from replicate.training.module import Observer
 from replicate.training.preemption import Preemption
-from replicate.training.trainer import Training, accelerator_device, make_trainer, prepare, quiet_lightning
+from replicate.training.trainer import Training, make_trainer, prepare, quiet_lightning
 from replicate.training.watch import Watch
 
 
@@ -75,15 +74,6 @@ def trained_on_one(training: Training, task: Task[TrainingConfig], again: Callab
         training = again(training.module.observers)
         training.run(make_trainer(task, task.run.config.trainer), task)
     return training
-
-
-def check_parts(recipe: Recipe, trainer: TrainerConfig) -> None:
-    """Raise UserError when devices and accumulation do not divide the recipe's batch."""
-    if recipe.batch_size % trainer.parts:
-        ways = f"trainer.devices={trainer.devices or 1} and trainer.accumulate={trainer.accumulate}"
-        raise UserError(
-            f"a batch of {recipe.batch_size} cannot be cut into {trainer.parts} equal micro-batches: {ways}"
-        )
 
 
 def measurements(history: list[dict[str, float]], scores: dict[str, float], classes: int) -> tuple[Measurement, ...]:

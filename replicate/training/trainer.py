@@ -14,16 +14,14 @@ from torch import nn
 from replicate.data.batch_stream import Stream
 from replicate.data.epochs import Share
 from replicate.data.loaders import Loaders, make_loaders
-from replicate.errors import UserError, unknown
 from replicate.experiments.run_config import TrainerConfig, TrainingConfig
 from replicate.files import set_aside
 from replicate.runs.task import Task
 from replicate.training.averaging import weight_average
 from replicate.training.checkpoint import SealedCheckpointIO, StaleCheckpoint, is_misfit, reason, usable_checkpoint
+from replicate.training.device import accelerator_device, check_precision
 from replicate.training.module import Classification, Observer
 from replicate.training.network import build_network, set_bn_momentum, train_only
-
-ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -87,23 +85,6 @@ def prepare(
     steps = config.recipe.total_steps(loaders.train.plan.steps)
     tested = network if average is None else average.module
     return Training(tested, loaders, module, Stream(loaders.train, steps * module.accumulate))
-
-
-def accelerator_device(accelerator: str) -> torch.device:
-    """The device of images and network: the first GPU, or the CPU. Raises UserError for a GPU that is not there."""
-    if accelerator not in ACCELERATORS:
-        raise unknown("machine.accelerator", accelerator, ACCELERATORS)
-    found = torch.cuda.is_available()
-    if accelerator in ("gpu", "cuda") and not found:
-        told = "this machine has no GPU that torch can use (`replicate doctor`)"
-        raise UserError(f"machine.accelerator={accelerator}: {told}")
-    return torch.device("cuda" if accelerator != "cpu" and found else "cpu")
-
-
-def check_precision(precision: str, accelerator: str) -> None:
-    """Raise UserError for a precision that this device does not have: Lightning would do another, silently."""
-    if precision == "16-mixed" and accelerator_device(accelerator).type == "cpu":
-        raise UserError("trainer.precision=16-mixed: a CPU trains in bf16-mixed or 32-true")
 
 
 def make_trainer(task: Task, config: TrainerConfig, **parallel: Any) -> pl.Trainer:

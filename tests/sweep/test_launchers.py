@@ -1,12 +1,15 @@
 """One experiment through every launcher leaves the same records in one store; and killed work is taken up again."""
 
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from replicate.errors import UserError
 from replicate.runs.store import RunStore
+from replicate.sweep import launch
 from replicate.sweep.launch import run_experiment
 
 TINY = ["variant=A,B", "model.depth=8", "data.train_images=60", "data.test_images=20", "recipe.batch_size=20"]
@@ -54,3 +57,33 @@ def test_every_launcher_leaves_the_records_of_inline(
     if not installed(LAUNCHERS[launcher]):
         pytest.skip(f"{LAUNCHERS[launcher]} is not installed: pip install 'replicate[cluster]'")
     assert outcomes(launcher) == inline
+
+
+def test_processes_that_start_early_end_when_the_sweep_is_refused(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def refuse(*given: Any) -> None:
+        deadline = time.monotonic() + 30
+        while not (begun := workers()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        seen.extend(begun)
+        raise UserError("refused")
+
+    monkeypatch.setattr(launch, "check_runs", refuse)
+    before = set(workers())
+    with pytest.raises(UserError, match="refused"):
+        run_experiment("resnet_shortcuts", ["scale=smoke", "machine.workers=2", *TINY], quiet=True)
+    assert set(seen) - before
+    deadline = time.monotonic() + 30
+    while set(workers()) - before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not set(workers()) - before
+    assert list(workdir.iterdir()) == []
+
+
+def workers() -> list[int]:
+    """Processes that this one started through joblib and that live."""
+    found = [int(pid) for thread in Path("/proc/self/task").glob("*/children") for pid in thread.read_text().split()]
+    return [pid for pid in found if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()]

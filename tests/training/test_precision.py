@@ -12,9 +12,10 @@ from replicate.evaluation.score import Tally
 from replicate.experiments.run_config import MachineConfig, TrainerConfig
 from replicate.runs.provenance import provenance
 from replicate.training import checkpoint
+from replicate.training.device import accelerator_device, check_precision
 from replicate.training.fit import fit
 from replicate.training.ranking import ranks
-from replicate.training.trainer import accelerator_device, check_precision, make_trainer
+from replicate.training.trainer import make_trainer
 from tests.helpers.quick_training import Killed, noisy_net, quick_run, record_of, task
 
 assert noisy_net  # the network of these runs, a fixture for every test here
