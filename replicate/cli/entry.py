@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from replicate.cli import before, doing, looking, writing
+from replicate.cli import before, doing, looking, whole, writing
 from replicate.cli.arguments import HYDRAS, say
 from replicate.errors import UserError
 from replicate.wandb_mirror import commands
@@ -44,11 +44,11 @@ app.command("list")(looking.list_experiments)
 app.command(context_settings=HYDRAS)(looking.show)
 app.command(context_settings=HYDRAS)(doing.run)
 app.command(context_settings=HYDRAS)(doing.train)
-app.command(context_settings=HYDRAS)(doing.suite)
+app.command(context_settings=HYDRAS)(whole.suite)
 app.command()(looking.cost)
 app.command(context_settings=HYDRAS)(before.plan)
 app.command(context_settings=HYDRAS)(writing.report)
-app.command()(doing.smoke)
+app.command()(whole.smoke)
 app.command()(looking.verdicts)
 app.command("models")(looking.list_models)
 app.command("recipes")(looking.list_recipes)
@@ -58,7 +58,7 @@ app.command()(before.check)
 app.command()(commands.dashboard)
 app.command()(commands.sync)
 app.command()(commands.mirror)
-app.command()(doing.verify)
+app.command()(whole.verify)
 app.command()(writing.calibration)
 app.command()(writing.site)
 app.command()(writing.readme)

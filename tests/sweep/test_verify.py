@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from replicate.cli.doing import verify
+from replicate.cli.whole import verify
 from replicate.errors import UserError
 from replicate.experiments.catalogue import find
 from replicate.paths import PACKAGE
