@@ -115,8 +115,8 @@ def run(
     """
     from replicate.sweep.budget import run_within_budget
 
-    words = [*overrides, *words_of(settings)]
-    sweep = run_within_budget(name, words, Path(results_dir), quiet)
+    every = [*overrides, *overrides_of(settings)]
+    sweep = run_within_budget(name, every, Path(results_dir), quiet)
     store = RunStore(sweep.experiment.runs_dir)
     for failed in sweep.failed:
         message = f"{failed.variant} seed {failed.seed} failed, see {store.trace_path(failed.id)}"
@@ -183,15 +183,15 @@ def results_folder() -> Path:
     return here if here.is_dir() else conf_dir().parent / "results"
 
 
-def words_of(settings: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def overrides_of(settings: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """Python values as the command line's overrides.
 
-    >>> list(words_of({"scale": "smoke", "recipe": {"lr": 0.1}, "variant": ["a", "b c"]}))
+    >>> list(overrides_of({"scale": "smoke", "recipe": {"lr": 0.1}, "variant": ["a", "b c"]}))
     ['scale=smoke', 'recipe.lr=0.1', "variant=[a,'b c']"]
     """
     for key, value in settings.items():
         if isinstance(value, Mapping):
-            yield from words_of(value, f"{above}{key}.")
+            yield from overrides_of(value, f"{above}{key}.")
         else:
             yield f"{above}{key}={hydra_value(value)}"
 

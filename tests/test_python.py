@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import replicate
-from replicate.api import words_of
+from replicate.api import overrides_of
 from replicate.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -76,7 +76,7 @@ def test_python_values_become_overrides() -> None:
         "runs_dir": Path("/a b"),
     }
     said = ["a=null", "b=true", "recipe.lr=1e-05", "recipe.init='it\\'s'", "seed=[0,1]", "runs_dir='/a b'"]
-    assert list(words_of(settings)) == said
+    assert list(overrides_of(settings)) == said
 
 
 def test_the_notebook_is_executed_and_ends_in_a_figure(workdir: Path) -> None:

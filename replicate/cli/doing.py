@@ -21,10 +21,10 @@ def run(name: ExperimentName, overrides: Overrides = None, dry_run: DryRun = Fal
     from replicate.runs.store import RunStore
     from replicate.sweep.budget import run_within_budget
 
-    words = overrides or []
-    sweep = run_within_budget(name, words, RESULTS)
+    overrides = overrides or []
+    sweep = run_within_budget(name, overrides, RESULTS)
     store = RunStore(sweep.experiment.runs_dir)
-    findings, found = tell(sweep.experiment, RESULTS, words)
+    findings, found = tell(sweep.experiment, RESULTS, overrides)
     if sweep.done_before < len(sweep.runs) and not findings.missing:
         from replicate.wandb_mirror.summary import mirror_summary
 

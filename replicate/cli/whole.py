@@ -21,12 +21,14 @@ def suite(overrides: Overrides = None) -> None:
     from replicate.sweep.suite import run_suite, selected_entries
 
     named = dict(
-        word.split("=", 1) for word in overrides or [] if word.startswith(("budget=", "papers=", "experiments="))
+        override.split("=", 1)
+        for override in overrides or []
+        if override.startswith(("budget=", "papers=", "experiments="))
     )
-    words = [word for word in overrides or [] if word.split("=")[0] not in named]
-    scale = next((word.removeprefix("scale=") for word in words if word.startswith("scale=")), "laptop")
+    rest = [override for override in overrides or [] if override.split("=")[0] not in named]
+    scale = next((override.removeprefix("scale=") for override in rest if override.startswith("scale=")), "laptop")
     entries = selected_entries(listed(named.get("papers")), listed(named.get("experiments")), scale)
-    answers = run_suite(entries, words, parse_duration(named.get("budget", "8h")), RESULTS)
+    answers = run_suite(entries, rest, parse_duration(named.get("budget", "8h")), RESULTS)
     print(", ".join(f"{count} {outcome}" for outcome, count in answers.most_common()))
 
 
@@ -45,20 +47,19 @@ def smoke() -> None:
 
 def verify(
     name: Annotated[str | None, typer.Argument(metavar="[EXP]", help="An experiment; all without one.")] = None,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[n=3] [scale=S] [draw=N]")] = None,
+    chosen: Annotated[list[str] | None, typer.Argument(metavar="[n=3] [scale=S] [draw=N]")] = None,
 ) -> None:
     """Do committed runs again, taken at random, and compare: equal to the bit on the same kind of processor."""
     from replicate.experiments.catalogue import catalogue, find
     from replicate.sweep.redo import choose, verify_record
 
-    asked = [name, *(words or [])] if name is not None and "=" in name else words or []
-    settings = parsed(asked)
+    settings = parsed([name, *(chosen or [])] if name is not None and "=" in name else chosen or [])
     entries = [find(name)] if name is not None and "=" not in name else catalogue()
     draw = int(settings.get("draw") or random.SystemRandom().randrange(10**6))
-    chosen = choose(entries, RESULTS, settings.get("scale"), int(settings.get("n", "3")), draw)
-    print(f"{len(chosen)} committed runs, draw={draw}", flush=True)
+    drawn = choose(entries, RESULTS, settings.get("scale"), int(settings.get("n", "3")), draw)
+    print(f"{len(drawn)} committed runs, draw={draw}", flush=True)
     differing = 0
-    for record in chosen:
+    for record in drawn:
         found = verify_record(record)
         print(found.line(), flush=True)
         differing += bool(found.differences)
@@ -66,9 +67,9 @@ def verify(
         raise typer.Exit(1)
 
 
-def parsed(words: Sequence[str]) -> dict[str, str]:
+def parsed(assignments: Sequence[str]) -> dict[str, str]:
     """`n=3 scale=exact draw=7` by key. Raises UserError for anything else."""
-    named = dict(word.partition("=")[::2] for word in words)
+    named = dict(assignment.partition("=")[::2] for assignment in assignments)
     for key, value in named.items():
         if key not in ("n", "scale", "draw") or (key != "scale" and not re.fullmatch(r"[0-9]{1,9}", value)):
             raise UserError(

@@ -23,15 +23,15 @@ def experiment_words(entry: Entry) -> list[str]:
     return [f"experiment={entry.paper}/{entry.name}", f"paper={entry.paper}"]
 
 
-def own_words(words: Sequence[str]) -> list[str]:
+def hydra_overrides(overrides: Sequence[str]) -> list[str]:
     """The overrides without those that narrow the sweep; free blocks take new keys without a plus sign."""
-    bare = [word.lstrip("+") for word in words if not is_sweep(word)]
+    bare = [override.lstrip("+") for override in overrides if not is_sweep(override)]
     free = tuple(f"{block}." for block in (*FREE_BLOCKS, "metrics"))
-    return [f"++{word}" if word.startswith(free) else word for word in bare]
+    return [f"++{override}" if override.startswith(free) else override for override in bare]
 
 
-def is_sweep(word: str) -> bool:
-    return word.split("=")[0] in ("variant", "seed")
+def is_sweep(override: str) -> bool:
+    return override.split("=")[0] in ("variant", "seed")
 
 
 def compose_config(overrides: Sequence[str]) -> DictConfig:

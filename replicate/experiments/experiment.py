@@ -15,9 +15,9 @@ from replicate.experiments.composition import (
     apply_overrides,
     compose_config,
     experiment_words,
+    hydra_overrides,
     one_line,
     opened,
-    own_words,
 )
 from replicate.experiments.deviations import Pair, derived
 from replicate.experiments.duration import parse_duration
@@ -152,7 +152,7 @@ class Experiment:
     @property
     def _overridden(self) -> bool:
         """Whether the command line may have changed what a run's result depends on."""
-        return not all(word.startswith((*NEUTRAL, "seeds=")) for word in self._overrides)
+        return not all(override.startswith((*NEUTRAL, "seeds=")) for override in self._overrides)
 
     def declared_at(self, scale: Scale) -> "Experiment":
         """The experiment at another scale as its file declares it. Hydra is asked only if overrides are in the way."""
@@ -240,14 +240,14 @@ def variants_at(variants: Mapping[str, Any], scale: str) -> list[str]:
 
 
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
-    """Compose conf/config.yaml with the experiment and the command line's `key=value` words.
+    """Compose conf/config.yaml with the experiment and the command line's `key=value` overrides.
 
     `variant=` and `seed=` may be among them; they narrow a sweep and do not matter here. Raises UserError.
     """
-    for word in overrides:
-        if word.lstrip("+~").startswith(("experiment=", "paper=")):
-            raise UserError(f"'{word}': the experiment is {name}, named before; another word cannot change it")
+    for override in overrides:
+        if override.lstrip("+~").startswith(("experiment=", "paper=")):
+            raise UserError(f"'{override}': the experiment is {name}, named before; an override cannot change it")
     entry = find(name)
     check_overrides(overrides)
-    own = own_words(overrides)
+    own = hydra_overrides(overrides)
     return Experiment(name, compose_config([*experiment_words(entry), *own]), own)

@@ -48,15 +48,15 @@ def check_once(path: str, changed: int, size: int) -> None:
     checked_text(Path(path))
 
 
-def check_composed(config: DictConfig, words: Sequence[str], compose: Compose) -> None:
-    """Raise UserError where files have said what only the command line's `words` may say.
+def check_composed(config: DictConfig, overrides: Sequence[str], compose: Compose) -> None:
+    """Raise UserError where files have set what only the command line's `overrides` may set.
 
     `config` has Hydra's block; `compose` composes without the extension folder.
     """
     check_references(config)
     if own_dir() is None:
         return
-    said = tuple(word for word in words if word.lstrip("+").startswith((*SAID_BY_THE_USER, "data={")))
+    said = tuple(one for one in overrides if one.lstrip("+").startswith((*SAID_BY_THE_USER, "data={")))
     alone = known(compose, (*said, *chosen_study(config)))
     here = comparable(config)
     for key in sorted(here.keys() | alone.keys()):

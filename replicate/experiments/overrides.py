@@ -57,45 +57,46 @@ BY_NAME = {"recipe": "recipe.name", "model": "model.name"}
 """Blocks that are no group: their entries go by a key of their own."""
 
 
-def check_overrides(words: Sequence[str]) -> None:
+def check_overrides(overrides: Sequence[str]) -> None:
     """Refuse every override that names no setting; of two for one setting the later counts. Raises UserError."""
-    keys = [check_override(word) for word in words]
+    keys = [check_override(override) for override in overrides]
     if "recipe.epochs" in keys and "recipe.iterations" in keys:
         raise UserError("recipe.epochs and recipe.iterations: a training has one length, give one of the two")
 
 
-def check_override(word: str) -> str:
+def check_override(override: str) -> str:
     """The key of one override. Raises UserError for one that this suite does not have."""
-    if word in ("-m", "--multirun") or word.startswith("--cfg"):
-        raise UserError(
-            f"'{word}' is Hydra's: all variants and seeds run anyway; `replicate show EXP --config` shows what is used"
-        )
-    if word.startswith("-"):
-        raise UserError(f"no such option: {word}")
-    key, sign, value = word.partition("=")
+    if override in ("-m", "--multirun") or override.startswith("--cfg"):
+        shown = "`replicate show EXP --config` shows what is used"
+        raise UserError(f"'{override}' is Hydra's: all variants and seeds run anyway; {shown}")
+    if override.startswith("-"):
+        raise UserError(f"no such option: {override}")
+    key, sign, value = override.partition("=")
     bare = key.lstrip("+")
     if not sign or not bare:
-        raise UserError(f"'{word}' is not of the form key=value")
+        raise UserError(f"'{override}' is not of the form key=value")
     if key.startswith("~"):
-        raise UserError(f"'{word}': nothing can be deleted; set it to null")
+        raise UserError(f"'{override}': nothing can be deleted; set it to null")
     if "${" in value:
-        raise UserError(f"'{word}': an override is a plain value, not a reference")
-    check_key(bare, value, word)
+        raise UserError(f"'{override}': an override is a plain value, not a reference")
+    check_key(bare, value, override)
     return bare
 
 
-def check_key(key: str, value: str, word: str) -> None:
+def check_key(key: str, value: str, override: str) -> None:
     """Raises UserError for a key that config.yaml does not have."""
     if key in SAID_ELSEWHERE:
-        raise UserError(f"'{word}': here that is {SAID_ELSEWHERE[key]}={value}")
+        raise UserError(f"'{override}': here that is {SAID_ELSEWHERE[key]}={value}")
     if key in BY_NAME and not value.startswith("{"):
-        raise UserError(f"'{word}': here that is {BY_NAME[key]}={value}")
+        raise UserError(f"'{override}': here that is {BY_NAME[key]}={value}")
     if key.split(".")[0] == "hydra":
-        raise UserError(f"'{word}': Hydra only composes; resources are settings of the launcher (launcher.partition=P)")
+        raise UserError(
+            f"'{override}': Hydra only composes; resources are settings of the launcher (launcher.partition=P)"
+        )
     if key == "data" and value not in data_files("data") and not value.startswith("{"):
-        raise UserError(f"'{word}': here that is data.name={value}")
+        raise UserError(f"'{override}': here that is data.name={value}")
     if is_block(key) and not value.startswith("{") and (key not in GROUPS or value in ("null", "")):
-        raise UserError(f"'{word}': {key} is a block of settings: {key}.NAME=VALUE sets one")
+        raise UserError(f"'{override}': {key} is a block of settings: {key}.NAME=VALUE sets one")
     if key in SWEPT or key.split(".")[0] in FREE_BLOCKS or key.startswith(("launcher.", "metrics.")):
         return
     if key not in settings():

@@ -26,10 +26,10 @@ def fitted_on(results: Path) -> Prior:
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    told = read_verdicts(path)
-    if told.scale == Scale.LAPTOP:
+    verdicts = read_verdicts(path)
+    if verdicts.scale == Scale.LAPTOP:
         for record in read_records(path.parent / RECORDS):
-            yield from _values(told.experiment, record)
+            yield from _values(verdicts.experiment, record)
 
 
 def _values(experiment: str, record: Record) -> Iterator[Mapping[str, Any]]:

@@ -61,8 +61,8 @@ def recorded(name: str | None, overrides: Sequence[str], results: Path) -> Itera
 
     Raises UserError where a scale is asked of one experiment that has no records at it.
     """
-    asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
-    rest = [word for word in overrides if not word.startswith("scale=")]
+    asked = [override.removeprefix("scale=") for override in overrides if override.startswith("scale=")]
+    rest = [override for override in overrides if not override.startswith("scale=")]
     entries = [find(name)] if name else catalogue()
     studies = RunStore(load_experiment(entries[0].name, rest).runs_dir).studies()
     for entry in entries:

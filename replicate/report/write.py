@@ -175,14 +175,14 @@ def cost(record: Record) -> dict[str, Any]:
 
 def origin(record: Record) -> dict[str, Any]:
     """Where the run was done, as far as the record says."""
-    told = record.provenance
-    packages = told.get("packages") or {}
+    provenance = record.provenance
+    packages = provenance.get("packages") or {}
     return {
-        "commit": told.get("commit"),
-        "dirty": told.get("dirty"),
-        "python": told.get("python"),
+        "commit": provenance.get("commit"),
+        "dirty": provenance.get("dirty"),
+        "python": provenance.get("python"),
         **{name: packages.get(name) for name in PACKAGES},
-        **{name: told.get(name) for name in HARDWARE},
+        **{name: provenance.get(name) for name in HARDWARE},
     }
 
 

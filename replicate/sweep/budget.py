@@ -17,16 +17,16 @@ from replicate.sweep.launch import Sweep, do_runs, run_experiment
 from replicate.sweep.sequential import Step, next_step
 
 
-def run_within_budget(name: str, words: Sequence[str], results: Path, quiet: bool = False) -> Sweep:
+def run_within_budget(name: str, overrides: Sequence[str], results: Path, quiet: bool = False) -> Sweep:
     """Do what is planned of an experiment, then go on with the seeds that its open claims need, as long as time lasts.
 
     The budget is the setting `budget`. A selection by variant= or seed= is done as it is. `quiet` shows no
     progress. Raises UserError.
     """
     began = time.time()
-    sweep = run_experiment(name, words, quiet)
+    sweep = run_experiment(name, overrides, quiet)
     experiment = sweep.experiment
-    if experiment.budget is None or sweep.failed or any(map(is_sweep, words)):
+    if experiment.budget is None or sweep.failed or any(map(is_sweep, overrides)):
         return sweep
     failed = extend(experiment, began + experiment.budget, results, quiet)
     return Sweep(experiment, sweep.runs, sweep.records, sweep.done_before, [*sweep.failed, *failed])

@@ -33,14 +33,14 @@ class Sweep:
     failed: list[Run]
 
 
-def run_experiment(name: str, words: Sequence[str] = (), quiet: bool = False) -> Sweep:
+def run_experiment(name: str, overrides: Sequence[str] = (), quiet: bool = False) -> Sweep:
     """Do what is not done of experiment `name` under the command line's overrides; `quiet` shows no progress.
 
     Raises UserError, before anything is written, for whatever cannot be. A run that fails leaves its traceback in its
     folder and does not stop the others.
     """
-    experiment = load_experiment(name, words)
-    runs = selected(experiment, words)
+    experiment = load_experiment(name, overrides)
+    runs = selected(experiment, overrides)
     store = RunStore(experiment.runs_dir)
     records = {run.id: record for run in runs if (record := settled(store, run)) is not None}
     pending = [run for run in runs if run.id not in records]
@@ -73,9 +73,9 @@ def do_runs(
             if not interruption.asked:
                 raise
             done = sum(store.has(run.id) for _, run in planned)
-            told = f"stopped: {done} of {len(planned)} runs are done; the same command goes on where they stopped"
-            print(f"replicate: {told}", file=sys.stderr, flush=True)
-            raise KeyboardInterrupt(told) from None
+            message = f"stopped: {done} of {len(planned)} runs are done; the same command goes on where they stopped"
+            print(f"replicate: {message}", file=sys.stderr, flush=True)
+            raise KeyboardInterrupt(message) from None
 
 
 def settled(store: RunStore, run: Run) -> Record | None:
@@ -119,8 +119,9 @@ def launch_surviving(
     except Exception as error:  # each executor has its own kinds
         if interruption.asked:
             return {}
-        told = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
+        lines = str(error).strip().splitlines()
+        cause = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
         if not any(store.has(job.run.id) for job in pending):
-            raise UserError(f"the launcher failed and no run was finished ({told}); the next call goes on") from error
-        print(f"replicate: the launcher failed ({told}); going on with what is left", file=sys.stderr, flush=True)
+            raise UserError(f"the launcher failed and no run was finished ({cause}); the next call goes on") from error
+        print(f"replicate: the launcher failed ({cause}); going on with what is left", file=sys.stderr, flush=True)
         return {job.run.id: "failed" for job in pending if store.trace_path(job.run.id).exists()}

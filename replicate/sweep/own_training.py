@@ -15,7 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from replicate.errors import UserError, unknown
-from replicate.experiments.composition import compose_config, is_sweep, own_words
+from replicate.experiments.composition import compose_config, hydra_overrides, is_sweep
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.overrides import check_overrides
 from replicate.experiments.recipe import recipe_names
@@ -53,22 +53,22 @@ class Asked:
         return {own["name"]: own, label: other}
 
 
-def asked_for(words: Sequence[str]) -> Asked:
+def asked_for(overrides: Sequence[str]) -> Asked:
     """The command line as data. Raises UserError for what is missing, unknown or said twice."""
     named: dict[str, str] = {}
     options: dict[str, dict[str, Any]] = {"model": {}, "against": {}}
     rest = []
-    for word in words:
-        key, sign, value = word.partition("=")
+    for override in overrides:
+        key, sign, value = override.partition("=")
         block, dot, option = key.partition(".")
         if key in ASKED and sign and value:
             if key in named:
                 raise UserError(f"{key}= stands twice: {named[key]} and {value}")
             named[key] = value
         elif block in options and dot and sign:
-            options[block][option] = plain(word, value)
+            options[block][option] = plain(override, value)
         else:
-            rest.append(word)
+            rest.append(override)
     for key in ("model", "recipe"):
         if key not in named:
             raise UserError(f"{key}= is missing, as in: {USAGE}")
@@ -80,11 +80,11 @@ def asked_for(words: Sequence[str]) -> Asked:
     return Asked({**named, "model": imported(named["model"])}, options, tuple(rest))
 
 
-def plain(word: str, value: str) -> Any:
+def plain(override: str, value: str) -> Any:
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise UserError(f"'{word}': its value is no plain YAML") from error
+        raise UserError(f"'{override}': its value is no plain YAML") from error
 
 
 def imported(name: str) -> str:
@@ -116,13 +116,13 @@ def protocol_of(recipe: str) -> dict[str, Any]:
 
 def experiment_of(asked: Asked) -> Experiment:
     """The experiment that a file would describe. Raises UserError as running it would."""
-    data, overrides = asked.named.get("data", "bundled"), own_words(asked.overrides)
+    data, overrides = asked.named.get("data", "bundled"), hydra_overrides(asked.overrides)
     protocol = {"augmentation": "none", **protocol_of(asked.named["recipe"])}
-    words = [f"recipe.name={asked.named['recipe']}", f"data.name={data}", "budget=null"]
-    words += [f"data.{key}={value}" for key, value in protocol.items() if data != "bundled" or key == "normalisation"]
+    settled = [f"recipe.name={asked.named['recipe']}", f"data.name={data}", "budget=null"]
+    settled += [f"data.{key}={value}" for key, value in protocol.items() if data != "bundled" or key == "normalisation"]
     if data != "bundled":
-        words.append("data.size=null")
-    config = compose_config(["~experiment", *words, *overrides])
+        settled.append("data.size=null")
+    config = compose_config(["~experiment", *settled, *overrides])
     return Experiment(NAME, filled(config, asked, data), overrides, paper_of(asked, data))
 
 
@@ -174,16 +174,16 @@ def paper_of(asked: Asked, data: str) -> Paper:
     return Paper.model_validate({**body, "tables": {"networks": table}, "claims": claims})
 
 
-def train(words: Sequence[str], results: Path) -> tuple[Findings, list[Verdict], int]:
-    """Do what is not done yet of the training that `words` ask for; the findings, the answer, how many runs failed.
+def train(overrides: Sequence[str], results: Path) -> tuple[Findings, list[Verdict], int]:
+    """Do what is not done yet of the training that `overrides` ask for; the findings, the answer, how many runs failed.
 
     Nothing is written but the runs. With budget= further seeds are added while the comparison is open.
     Raises UserError before anything is written.
     """
-    experiment = experiment_of(asked_for(words))
-    runs, store = selected(experiment, words), RunStore(experiment.runs_dir)
+    experiment = experiment_of(asked_for(overrides))
+    runs, store = selected(experiment, overrides), RunStore(experiment.runs_dir)
     failed = do_runs([(experiment, run) for run in runs if not store.has(run.id)], store)
-    if experiment.budget is not None and not failed and not any(map(is_sweep, words)):
+    if experiment.budget is not None and not failed and not any(map(is_sweep, overrides)):
         failed = extend(experiment, time.time() + experiment.budget, results)
     findings = findings_of(experiment, available_records(experiment, store, results))
     return findings, judge(findings), len(failed)

@@ -66,11 +66,11 @@ class Plan:
         return f"{self.measured} of {self.runs} runs measured, the rest {guess}" if self.measured else guess
 
 
-def make_plan(name: str, words: Sequence[str], results: Path) -> Plan:
+def make_plan(name: str, overrides: Sequence[str], results: Path) -> Plan:
     """Add up what the runs of experiment `name` will take. Raises UserError as running it would."""
-    experiment = load_experiment(name, words)
+    experiment = load_experiment(name, overrides)
     records = available_records(experiment, RunStore(experiment.runs_dir), results)
-    return plan_of(experiment, selected(experiment, words), records)
+    return plan_of(experiment, selected(experiment, overrides), records)
 
 
 def plan_of(experiment: Experiment, runs: Sequence[Run], records: Sequence[Record]) -> Plan:

@@ -73,8 +73,8 @@ def committed(entry: Entry, results: Path, scale: str | None) -> list[Record]:
 def verify_record(record: Record) -> Verified:
     """Do the record's run again and compare."""
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        words = [f"scale={record.scale}", f"runs_dir={folder}", "launcher=inline", "wandb=disabled"]
-        experiment = load_experiment(record.experiment, words)
+        overrides = [f"scale={record.scale}", f"runs_dir={folder}", "launcher=inline", "wandb=disabled"]
+        experiment = load_experiment(record.experiment, overrides)
         run = experiment.run(record.variant, record.seed)
         if run.id != record.id:
             return Verified(record, False, (f"its id, {record.id}: the experiment's file now says {run.id}",))
@@ -95,13 +95,17 @@ def compared(record: Record, again: Record) -> Verified:
     return Verified(record, bitwise, tuple(differences(record, again, bitwise, trained)))
 
 
-def kind(told: dict[str, Any]) -> dict[str, Any]:
+def kind(provenance: dict[str, Any]) -> dict[str, Any]:
     """What must be the same for equal bits: the processor, how it is used, and the libraries.
 
     Older records do not say which accelerator they used: it follows from the GPU.
     """
-    used = {"accelerator": "cpu" if told.get("gpu") is None else "cuda"}
-    return {**{key: told.get(key) for key in KIND}, **used, **{name: told["packages"].get(name) for name in PACKAGES}}
+    used = {"accelerator": "cpu" if provenance.get("gpu") is None else "cuda"}
+    return {
+        **{key: provenance.get(key) for key in KIND},
+        **used,
+        **{name: provenance["packages"].get(name) for name in PACKAGES},
+    }
 
 
 def differences(record: Record, again: Record, bitwise: bool, trained: bool) -> Iterator[str]:

@@ -13,9 +13,9 @@ from replicate.experiments.experiment import Experiment
 from replicate.experiments.run_config import Run
 
 
-def selected(experiment: Experiment, words: Sequence[str]) -> list[Run]:
-    """The runs that `variant=` and `seed=` among the command line's words leave, or all."""
-    chosen = dict(chosen_values(word, experiment.variants) for word in words if is_sweep(word))
+def selected(experiment: Experiment, overrides: Sequence[str]) -> list[Run]:
+    """The runs that `variant=` and `seed=` among the command line's overrides leave, or all."""
+    chosen = dict(chosen_values(override, experiment.variants) for override in overrides if is_sweep(override))
     seeds = [whole_number(value) for value in chosen["seed"]] if "seed" in chosen else None
     for variant in chosen.get("variant", []):
         if variant not in experiment.variants:
@@ -26,21 +26,21 @@ def selected(experiment: Experiment, words: Sequence[str]) -> list[Run]:
     return experiment.runs(chosen.get("variant"), seeds)
 
 
-def chosen_values(word: str, variants: Iterable[str]) -> tuple[str, list[str]]:
+def chosen_values(override: str, variants: Iterable[str]) -> tuple[str, list[str]]:
     """`variant=a,b`, `seed=range(3)`, `variant=[a, b]` as key and values.
 
     A variant whose name has commas or parentheses, which are Hydra's grammar, may be given as it is.
     """
-    key, _, text = word.partition("=")
+    key, _, text = override.partition("=")
     if text in variants:
         return key, [text]
     try:
-        override = OverridesParser.create().parse_override(word)
+        parsed = OverridesParser.create().parse_override(override)
     except HydraException as error:
         raise UserError(
-            f"'{word}' is no list of names: {key}=a,b or {key}=range(3), quoted where it has odd signs"
+            f"'{override}' is no list of names: {key}=a,b or {key}=range(3), quoted where it has odd signs"
         ) from error
-    given: Any = list(override.sweep_iterator()) if override.is_sweep_override() else override.value()
+    given: Any = list(parsed.sweep_iterator()) if parsed.is_sweep_override() else parsed.value()
     values = given if isinstance(given, list) else [given]
     return key, [one.text if isinstance(one, QuotedString) else str(one) for one in values]
 

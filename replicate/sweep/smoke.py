@@ -45,9 +45,9 @@ def smoke_all(workers: int | None = None) -> int:
 def smoke(name: str, folder: str) -> Smoked:
     """One experiment, its runs one after the other in this process."""
     began = time.monotonic()
-    words = ["scale=smoke", "launcher=inline", f"runs_dir={folder}", "wandb=disabled"]
+    overrides = ["scale=smoke", "launcher=inline", f"runs_dir={folder}", "wandb=disabled"]
     try:
-        sweep = run_experiment(name, words, quiet=True)
+        sweep = run_experiment(name, overrides, quiet=True)
     except Exception as error:  # one experiment that cannot begin leaves the others theirs
         return Smoked(name, 0, 1, time.monotonic() - began, f"{type(error).__name__}: {error}".splitlines()[0])
     return Smoked(name, len(sweep.runs), len(sweep.failed), time.monotonic() - began)

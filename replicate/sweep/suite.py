@@ -49,17 +49,17 @@ class Member:
         return (LATER if self.findings.records else FIRST) * max(len(self.step.claims), 0.1)
 
 
-def run_suite(entries: Sequence[Entry], words: Sequence[str], budget: float, results: Path) -> Counter[str]:
+def run_suite(entries: Sequence[Entry], overrides: Sequence[str], budget: float, results: Path) -> Counter[str]:
     """Do the suite for `budget` seconds; returns how many claims have which answer at its end. Raises UserError."""
     deadline, costs = time.time() + budget, CostBook()
-    members = {entry.name: look(load_experiment(entry.name, words), results, costs) for entry in entries}
+    members = {entry.name: look(load_experiment(entry.name, overrides), results, costs) for entry in entries}
     if not members:
         raise UserError("no experiment is left: the selection is empty")
     while chosen := list(batch(members, costs, deadline)):
         do_batch(chosen, deadline)
         for member in chosen:
             members[member.experiment.name] = again = look(member.experiment, results, costs, member.failed)
-            publish(again.findings, again.verdicts, results, words)
+            publish(again.findings, again.verdicts, results, overrides)
             tell(f"{again.experiment.name}: {answered(again.verdicts)}")
     return Counter(verdict.outcome.value for member in members.values() for verdict in member.verdicts)
 

@@ -15,8 +15,8 @@ def accelerator_device(accelerator: str) -> torch.device:
         raise unknown("machine.accelerator", accelerator, ACCELERATORS)
     found = torch.cuda.is_available()
     if accelerator in ("gpu", "cuda") and not found:
-        told = "this machine has no GPU that torch can use (`replicate doctor`)"
-        raise UserError(f"machine.accelerator={accelerator}: {told}")
+        missing = "this machine has no GPU that torch can use (`replicate doctor`)"
+        raise UserError(f"machine.accelerator={accelerator}: {missing}")
     return torch.device("cuda" if accelerator != "cpu" and found else "cpu")
 
 

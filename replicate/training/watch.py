@@ -29,8 +29,8 @@ class Watch:
             self.task.report(self.progress(done, total, module))
         if done % module.plan.steps == 0:
             rate = module.learning_rate(done * module.accumulate - 1)
-            told = {**module.history[-1], "lr": rate, "images_per_second": self.speed()}
-            self.task.tracker.log(len(module.history), told)
+            values = {**module.history[-1], "lr": rate, "images_per_second": self.speed()}
+            self.task.tracker.log(len(module.history), values)
 
     def progress(self, done: int, total: int, module: Classification) -> Progress:
         return Progress(

@@ -61,8 +61,8 @@ class Past:
     def content(self) -> str:
         """The digest of all that is sent."""
         published = published_values(self.mirror, self.run)
-        told = [head(self.mirror, self.run, self.record.provenance, published), self.record.model_dump(mode="json")]
-        return digest(canonical(told))[:12]
+        content = [head(self.mirror, self.run, self.record.provenance, published), self.record.model_dump(mode="json")]
+        return digest(canonical(content))[:12]
 
 
 def mirror_results(results: Path, name: str | None, words: Sequence[str]) -> Sent:
@@ -132,11 +132,11 @@ def send(past: Past, runs_dir: Path) -> None:
     """Write the run; where the server has a part of it, the rest. Raises whatever wandb does."""
     mirror, record, x = past.mirror, past.record, axis(past.mirror.study)
     published = published_values(mirror, past.run)
-    lines, told = references(mirror, published), head(mirror, past.run, record.provenance, published)
-    opened = open_run(mirror.mode, runs_dir, id=past.name, **told)
+    lines, settings = references(mirror, published), head(mirror, past.run, record.provenance, published)
+    opened = open_run(mirror.mode, runs_dir, id=past.name, **settings)
     run = opened.run
     define_axes(run, x)
-    run.config.update(told["config"], allow_val_change=True)
+    run.config.update(settings["config"], allow_val_change=True)
     for row in rows(record, x)[run.starting_step :]:
         run.log({**row, **(levels(lines) if x == "epoch" else {})})
     end(run, record, lines, x)
