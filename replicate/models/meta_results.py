@@ -7,22 +7,31 @@ mathematics, which takes more than a second.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
-def _broadcast(args: tuple[Any, ...]) -> Tensor:
+def _broadcast(args: tuple[Any, ...]) -> Tensor | None:
     """Two tensors, or a tensor and a number, element by element."""
-    shapes = [value.shape for value in args[:2] if isinstance(value, Tensor)]
-    shape = torch.broadcast_shapes(*shapes)  # type: ignore[no-untyped-call]
+    shapes = [tuple(value.shape) for value in args[:2] if isinstance(value, Tensor)]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
     return torch.empty(shape, dtype=torch.result_type(args[0], args[1]), device="meta")
+
+
+def _like(args: tuple[Any, ...]) -> Tensor:
+    maps: Tensor = args[0]
+    return maps.new_empty(maps.shape) if maps.is_contiguous() else torch.empty_like(maps)
 
 
 def _batch_norm(args: tuple[Any, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Maps like the input, and a mean and deviation for each channel; these two are empty in evaluation."""
     images, training = args[0], args[5]
     channels = images.shape[1] if training else 0
-    return torch.empty_like(images), images.new_empty(channels), images.new_empty(channels)
+    return _like(args), images.new_empty(channels), images.new_empty(channels)
 
 
 def _cat(args: tuple[Any, ...]) -> Tensor | None:
@@ -75,10 +84,6 @@ def _transposed(args: tuple[Any, ...]) -> Tensor:
 
 def _same(args: tuple[Any, ...]) -> Any:
     return args[0]
-
-
-def _like(args: tuple[Any, ...]) -> Tensor:
-    return torch.empty_like(args[0])
 
 
 _aten = torch.ops.aten

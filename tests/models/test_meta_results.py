@@ -45,6 +45,7 @@ CALLS: list[tuple[Any, tuple[Any, ...]]] = [
     (aten.mean.dim, (maps(2, 3), None)),
     (aten.hardtanh_.default, (maps(2, 3), 0, 6)),
     (aten.relu.default, (maps(2, 3, dtype=torch.bfloat16),)),
+    (aten.relu.default, (maps(2, 3).t(),)),
     (aten.relu_.default, (maps(2, 3),)),
     (aten.t.default, (maps(2, 3),)),
 ]
@@ -82,6 +83,7 @@ def test_every_quick_operation_is_tried() -> None:
     [
         (aten.relu.default, (torch.zeros(2),), {}),  # has values
         (aten.add.Tensor, (maps(2), maps(2)), {"alpha": 2}),
+        (aten.add.Tensor, (maps(2), maps(3)), {}),
         (aten.cat.default, ([maps(0), maps(2, 3)], 0), {}),  # torch ignores an empty vector
         (aten.cat.default, ([maps(2), maps(2, dtype=torch.float64)], 0), {}),
         (aten.tanh.default, (maps(2),), {}),
@@ -98,9 +100,10 @@ def test_torch_itself_answers_other_calls(operation: Any, args: tuple[Any, ...],
     assert quick_result(operation, args, kwargs) is None
 
 
-def test_a_plan_does_not_load_torchs_compiler() -> None:
+@pytest.mark.parametrize("module", ["torch._dynamo", "sympy"])
+def test_a_plan_does_not_load_torchs_compiler(module: str) -> None:
     code = (
         "import sys; from pathlib import Path; from replicate.sweep.plan import make_plan;"
-        "make_plan('resnext_cardinality', ['scale=laptop'], Path('results')); print('torch._dynamo' in sys.modules)"
+        f"make_plan('resnext_cardinality', ['scale=laptop'], Path('results')); print('{module}' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
