@@ -28,7 +28,7 @@ class Assessment:
     A claim of several comparisons holds if all of them are shown (an intersection-union test, which needs no
     correction; Berger 1982); it is the opposite if one is shown reversed at a level that they share. skipped: columns
     and ladders that were not measured and need not be; parts: those without which only part of the sentence was
-    measured; unmet: the premise that is not true here.
+    measured; coarse: columns that are not weighed beside others; unmet: the premise that is not true here.
     """
 
     claim: Claim
@@ -36,6 +36,7 @@ class Assessment:
     evidence: tuple[Evidence, ...] = ()
     skipped: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    coarse: frozenset[str] = frozenset()
     unmet: str = ""
     tree: tuple[float, ...] = field(default=(), repr=False)
 
@@ -123,7 +124,9 @@ def assess(claim: Claim, scene: Scene) -> Assessment:
     tests, those not measured make the verdict one on part of it.
     """
     scene = scene if may_use_loss(claim) else replace(scene, surrogate={})
-    asked = [list(_conditions(test, scene)) for test in claim.test]
+    coarse = scene.coarse({column for test in claim.test for column in test.columns_named()})
+    whole = [list(_conditions(test, scene)) for test in claim.test]
+    asked = [[condition for condition in each if not _columns(condition) & coarse] for each in whole]
     chosen = [
         [condition for condition in conditions if _is_measured(condition, scene)] if conditions else []
         for conditions in asked
@@ -133,7 +136,9 @@ def assess(claim: Claim, scene: Scene) -> Assessment:
     evidence: list[Evidence] = []
     skipped: list[str] = []
     parts: list[str] = []
-    for test, conditions, kept in zip(claim.test, asked, chosen, strict=True):
+    for test, conditions, kept, given in zip(claim.test, asked, chosen, whole, strict=True):
+        if given and not conditions:
+            continue
         found = list(_evidence(test, kept, scene, tree))
         evidence += found
         absent = [_missing(condition, scene) for condition in conditions if condition not in kept]
@@ -147,6 +152,7 @@ def assess(claim: Claim, scene: Scene) -> Assessment:
         evidence=(*evidence, *(_unknown_premise(premise) if evidence else ())),
         skipped=tuple(dict.fromkeys(skipped)),
         parts=tuple(dict.fromkeys(parts)),
+        coarse=coarse,
         unmet="; ".join(text for met, text in premise if met is False),
     )
 
@@ -168,6 +174,10 @@ def _conditions(test: ClaimTest, scene: Scene) -> Iterator[Condition]:
 
 def _is_measured(condition: Condition, scene: Scene) -> bool:
     return any(not list(missing(c.cells, scene.samples)) for c in condition.comparisons)
+
+
+def _columns(condition: Condition) -> set[str]:
+    return {cell.metric or "" for comparison in condition.comparisons for cell in comparison.cells}
 
 
 def _missing(condition: Condition, scene: Scene) -> str:

@@ -6,6 +6,7 @@ from replicate.verdicts.claim import Assessment
 from replicate.verdicts.comparisons import Shape
 from replicate.verdicts.evidence import Evidence, Scene, State
 from replicate.verdicts.prose import COUNTS, sentence
+from replicate.verdicts.quantities import spoken
 from replicate.verdicts.verdict import Outcome
 
 NAMED = 3  # open comparisons named before it says "and 4 more"
@@ -104,6 +105,9 @@ def _asides(found: Assessment) -> list[str]:
         asides.append(f"Only part of the claim was measured; not: {', '.join(found.partly)}")
     if found.skipped:
         asides.append(f"Not measured: {', '.join(found.skipped)}")
+    if found.coarse:
+        columns = ", ".join(spoken(column) for column in sorted(found.coarse))
+        asides.append(f"{_capital(columns)} left out: of so few classes guessing finds half")
     return asides
 
 
