@@ -1,6 +1,6 @@
 """From records to tables, figures and verdicts. Nothing here trains anything or imports torch."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ from replicate.errors import UserError, unknown
 from replicate.experiments.experiment import Experiment
 from replicate.report.findings import Findings, Sample, VariantFindings, gather
 from replicate.report.terminal import terminal
-from replicate.report.write import RECORDS, read_records, result_folder, write_index, write_results
+from replicate.report.write import RECORDS, read_records, result_folder, write_index
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict, judge_all, rows_needed
@@ -32,26 +32,9 @@ __all__ = [
     "joint_records",
     "judge",
     "open_claims",
-    "report",
     "terminal",
     "write_index",
-    "write_results",
 ]
-
-
-def report(
-    experiment: Experiment, records: Iterable[Record], results_dir: Path | None = None
-) -> tuple[Findings, list[Verdict]]:
-    """Gather the experiment's planned runs among `records` and judge its claims; write both, given `results_dir`.
-
-    Without any record of the plan, and at smoke scale, nothing is written. Raises UserError.
-    """
-    findings = findings_of(experiment, list(records))
-    verdicts = judge(findings)
-    if results_dir is not None and findings.records and experiment.scale.judged:
-        write_results(findings, verdicts, folder_of(experiment, results_dir))
-        write_index(results_dir)
-    return findings, verdicts
 
 
 def judge(findings: Findings) -> list[Verdict]:

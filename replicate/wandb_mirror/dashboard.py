@@ -10,7 +10,7 @@ from wandb_workspaces.reports.v2 import interface as wr
 
 from replicate.compat import report_specification
 from replicate.experiments.experiment import load_experiment
-from replicate.report import available_records, report
+from replicate.report import available_records, findings_of, judge
 from replicate.report.findings import Findings, VariantFindings
 from replicate.report.table import markdown_table, table_frame
 from replicate.report.verdict_words import verdict_sentence
@@ -34,7 +34,8 @@ def dashboard_of(name: str, words: list[str], results: Path, entity: str = "", d
     The specification as JSON, the address, or nothing where wandb failed, which costs a warning. Raises UserError.
     """
     experiment = load_experiment(name, words)
-    findings, verdicts = report(experiment, available_records(experiment, RunStore(experiment.runs_dir), results))
+    findings = findings_of(experiment, available_records(experiment, RunStore(experiment.runs_dir), results))
+    verdicts = judge(findings)
     if dry_run:
         return as_json(build_dashboard(findings, verdicts))  # of an entity wandb-workspaces asks the server
     return saved(lambda owner, project: build_dashboard(findings, verdicts, owner, project), entity)

@@ -7,9 +7,9 @@ import numpy as np
 
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import Run
-from replicate.report import report
 from replicate.runs.records import Record
 from tests.helpers.made_up import record_of
+from tests.helpers.reported import report
 
 
 def write_made_up_results(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from matplotlib.container import ErrorbarContainer
 
 from replicate.experiments.experiment import load_experiment
 from replicate.paths import PACKAGE
-from replicate.report import Findings, committed_records, findings_of, report, write_index
+from replicate.report import Findings, committed_records, findings_of, write_index
 from replicate.report.figures.draw import own_figure
 from replicate.report.figures.style import drawn_columns
 from replicate.report.figures.table_figure import draw_table
@@ -19,6 +19,7 @@ from replicate.report.write import FIGURE, RECORDS, TABLE
 from replicate.site import pages
 from replicate.site.content import Content, read_content
 from replicate.verdicts.frame import PILOT
+from tests.helpers.reported import report
 from tests.site.site_page import Page
 
 RESULTS = PACKAGE.parent / "results"

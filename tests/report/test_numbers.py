@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from replicate.report import Findings, Sample, report
+from replicate.report import Findings, Sample
 from replicate.report.findings import gather
 from replicate.report.numbers import half_width, number, numbers, numbers_frame, protocol_line, value_of, views
 from replicate.report.table import markdown, markdown_table
 from tests.helpers.made_up import made_up_experiment, record_of
+from tests.helpers.reported import report
 
 RUNS = {"1x64d": (24.5, 24.1, 24.2), "2x40d": (23.04, 22.96, 23.0), "32x4d": (20.0, 20.1, 20.2)}
 

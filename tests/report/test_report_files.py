@@ -14,14 +14,16 @@ from rich.console import Console
 
 from replicate.errors import UserError
 from replicate.experiments.experiment import Experiment
-from replicate.report import Findings, committed_records, judge, report, terminal, write_index
+from replicate.report import Findings, committed_records, findings_of, judge, terminal, write_index
 from replicate.report.collected import cell
 from replicate.report.figures.draw import draw, figure_png, figure_svg
 from replicate.report.findings import gather
+from replicate.report.publish import publish
 from replicate.report.table import agreement, markdown, table_frame, without_html
 from replicate.report.wording import capital, duration, short_count
 from replicate.runs.records import Record
 from tests.helpers.made_up import errors_falling, made_up_experiment, record_of
+from tests.helpers.reported import report
 
 FILES = ["figure.svg", "records.jsonl", "runs.csv", "table.md", "verdicts.json"]
 
@@ -163,7 +165,8 @@ def test_verdicts_json_and_index_say_what_was_judged(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_without_a_record(tmp_path: Path) -> None:
-    report(made_up_experiment(), [], tmp_path)
+    kept_out = publish(findings_of(made_up_experiment(), []), [], tmp_path)
+    assert kept_out == "9 of 9 runs are missing: nothing is written to results/"
     assert os.listdir(tmp_path) == []
 
 

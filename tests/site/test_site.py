@@ -13,7 +13,7 @@ from replicate.experiments.catalogue import catalogue
 from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.titles import place
-from replicate.report import committed_records, report
+from replicate.report import committed_records
 from replicate.report.findings import gather
 from replicate.report.forest import forest
 from replicate.report.verdict_file import all_verdicts
@@ -23,6 +23,7 @@ from replicate.site.citations import bibtex
 from replicate.site.curves import curve_charts
 from replicate.site.origins import configurations, run_table
 from tests.helpers.made_up import made_up_experiment, record_of
+from tests.helpers.reported import report
 from tests.helpers.site_results import write_made_up_results
 from tests.site.site_page import Page
 

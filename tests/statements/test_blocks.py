@@ -9,7 +9,6 @@ from replicate.errors import UserError
 from replicate.experiments.run_config import RunConfig
 from replicate.models import mobilenet_v1, stochastic_depth
 from replicate.models.stochastic_depth import StochasticDepth
-from replicate.report import report
 from replicate.statements.bottlenecks import determined
 from replicate.studies.count import measure
 from replicate.studies.options import Column
@@ -18,6 +17,7 @@ from replicate.studies.random_draws import stochastic_depth as built
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.helpers.convolution import task
+from tests.helpers.reported import report
 
 SURVIVAL = {"topic": "survival", "depth": 20}
 

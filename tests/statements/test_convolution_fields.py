@@ -13,7 +13,6 @@ from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model, model_names
 from replicate.papers import load_paper
-from replicate.report import report
 from replicate.report.figures import has_own_figure
 from replicate.report.figures.draw import draw
 from replicate.statements import receptive
@@ -24,6 +23,7 @@ from replicate.studies.receptive_fields import bare_network, check
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.helpers.convolution import task
+from tests.helpers.reported import report
 
 # Fields as published by others: Araujo et al. 2019, table 1 (ResNet-50 there in the form with the stride on the 1x1)
 PUBLISHED = {

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from replicate.report import report
 from replicate.report.figures import has_own_figure
 from replicate.report.figures.draw import draw
 from replicate.studies import translation as motion
 from replicate.sweep.launch import run_experiment
 from replicate.verdicts import Outcome
 from tests.helpers.convolution import task
+from tests.helpers.reported import report
 
 Curve = dict[float, float]
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from replicate.experiments.experiment import load_experiment
-from replicate.report import report
 from replicate.report.figures import has_own_figure
 from replicate.report.figures.draw import draw
 from replicate.report.findings import gather
@@ -15,6 +14,7 @@ from replicate.statements import algorithms as by
 from replicate.studies.conv_speed import applicable, checked, milliseconds, problem, products
 from replicate.sweep.launch import run_experiment
 from tests.helpers.convolution import task
+from tests.helpers.reported import report
 
 KERNELS = (1, 2, 3, 5, 8)
 

@@ -16,7 +16,6 @@ from replicate.experiments.experiment import load_experiment
 from replicate.experiments.run_config import RunConfig
 from replicate.models import create_model
 from replicate.papers import load_paper
-from replicate.report import report
 from replicate.report.figures import has_own_figure
 from replicate.report.figures.draw import draw, figure_svg
 from replicate.report.findings import gather
@@ -29,6 +28,7 @@ from replicate.studies.surgery import residual_parts
 from replicate.studies.trained import training_run
 from replicate.sweep.launch import run_experiment
 from tests.helpers.made_up import record_of
+from tests.helpers.reported import report
 
 QUICK = ["scale=smoke", "runs_dir=runs", "wandb=disabled", "machine.workers=1", "launcher=inline"]
 
