@@ -114,10 +114,18 @@ def _looked_at(
 
 
 def _numbers(blank: Evidence, comparison: Comparison, found: Replay) -> Evidence:
-    """State, effect, interval and p at the look that decided."""
+    """State, effect, interval and p at the look that decided.
+
+    The interval is the one that decides: it leaves out what the answer excludes.
+    """
     place = int(found.decided)
-    estimate, level = found.estimates[place], float(found.levels[place])
-    value, half = float(estimate.value), float(estimate.half_width(found.each[place]))
+    estimate, level, look = found.estimates[place], float(found.levels[place]), found.looks[place]
+    each = found.each[place]
+    if found.state == State.HOLDS.value:
+        each = look.alpha if comparison.one_sided else look.equal
+    elif found.state == State.OPEN.value and found.small:
+        each = look.equal
+    value, half = float(estimate.value), float(estimate.half_width(each))
     low, high = value - half, value + half
     relative = None
     if comparison.balanced and comparison.shape is not Shape.EXPONENT:

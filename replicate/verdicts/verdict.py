@@ -22,8 +22,9 @@ class Verdict:
     """The answer to one claim.
 
     effect with its interval low to high, in `unit`: of the comparison that decides (the weakest that must hold, the one
-    that fails). The interval is the simultaneous one at the level of the look, the one that decides. n: runs that the
-    answer rests on; seeds: a row, at the look that decided. p: two-sided, before the looks are counted. detail: prose.
+    that fails). The interval is the one that decides: at the level of its look, which a claim's comparisons share where
+    the answer is "opposite" or open. n: runs that the answer rests on; seeds: a row, at the look that decided. p:
+    two-sided, before the looks are counted. detail: prose.
     claimed: the sign of the effect that the claim asserts, 0 where it asserts neither.
     relative with relative_low and relative_high: the effect as a share of the level, published_relative that of the
     paper's numbers, smallest the least that so many seeds see with power 0.8; None where there is no level.

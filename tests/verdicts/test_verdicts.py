@@ -82,16 +82,24 @@ def test_chain_with_one_reversed_pair_is_the_opposite_at_a_level_that_they_share
     assert found.detail.startswith("b has")
 
 
-def test_the_printed_interval_is_the_one_that_decides_the_opposite() -> None:
-    """An interval that excludes 0 on the wrong side stands only above "opposite"."""
-    normal = np.random.default_rng(4).standard_normal
-    for shift in np.linspace(0, 3, 40):
+def test_the_printed_interval_is_the_one_that_decides() -> None:
+    """It excludes 0 on the side that the answer says, and lies within the margin where the answer is "smaller"."""
+    normal, seen = np.random.default_rng(4).standard_normal, set()
+    for shift in np.linspace(-3, 3, 80):
         rows = {"a": 22 + 0.3 * normal(3), "b": 22 - shift + 0.3 * normal(3), "c": 30 + 0.3 * normal(3)}
         found = verdict(rows, order("a", ["b", "c"]))
-        if found.outcome is Outcome.OPPOSITE:
-            assert float(found.low or 0) > 0
-        elif found.outcome is not Outcome.HOLDS:
-            assert float(found.low or 0) <= 0
+        low, high = float(found.low or 0), float(found.high or 0)
+        seen.add(found.outcome)
+        match found.outcome:
+            case Outcome.OPPOSITE:
+                assert low > 0
+            case Outcome.HOLDS:
+                assert high < 0
+            case Outcome.SMALLER:
+                assert -0.1 <= float(found.relative_low or 0) <= float(found.relative_high or 0) <= 0.1
+            case _:
+                assert low <= 0 <= high
+    assert seen == {Outcome.OPPOSITE, Outcome.HOLDS, Outcome.SMALLER, Outcome.UNDECIDED}
 
 
 def test_group_asks_every_pair_across_but_none_within() -> None:

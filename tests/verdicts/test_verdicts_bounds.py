@@ -76,7 +76,7 @@ def test_ratio_is_the_delta_method_on_the_log_scale() -> None:
     value = log(np.mean(fast) / np.mean(slow))
     parts = [np.var(s, ddof=1) / 3 / np.mean(s) ** 2 for s in (fast, slow)]
     error, freedom = sqrt(sum(parts)), sum(parts) ** 2 / sum(p**2 / 2 for p in parts)
-    half = stats.t.isf(FIRST.alpha, freedom) * error
+    half = stats.t.isf(FIRST.equal, freedom) * error
     p = max(stats.t.sf((value - log(0.7)) / error, freedom), stats.t.cdf((value - log(0.8)) / error, freedom))
     assert (found.outcome, found.p) == (Outcome.HOLDS, pytest.approx(2 * p))
     assert (found.effect, found.low, found.high) == pytest.approx((exp(value), exp(value - half), exp(value + half)))
