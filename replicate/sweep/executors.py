@@ -7,7 +7,7 @@ to :func:`replicate.sweep.execute.execute`. `launcher=` chooses one, and its res
 import os
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -97,7 +97,8 @@ def early(executor: Executor, jobs: Sequence[Job]) -> Iterator[None]:
     if not isinstance(executor, Local):
         yield
         return
-    executor.start(jobs)
+    with suppress(Exception):  # the launch itself will fail in the same way, and says so
+        executor.start(jobs)
     try:
         yield
     except BaseException:
