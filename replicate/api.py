@@ -16,7 +16,7 @@ from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run, config_class, run_id, training_config
 from replicate.paths import conf_dir
 from replicate.report import Findings, VariantFindings, available_records, committed_records, findings_of, judge
-from replicate.report.verdict_file import Answered, answered
+from replicate.report.verdict_file import ROW, answered
 from replicate.report.write import runs_frame
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
@@ -82,8 +82,8 @@ class Result:
 
         Empty at smoke scale, where nothing is judged.
         """
-        rows = [answered(self.findings, verdict).model_dump(mode="json") for verdict in self.answers]
-        return pd.DataFrame(rows, columns=list(Answered.model_fields))
+        rows = [answered(self.findings, verdict).row() for verdict in self.answers]
+        return pd.DataFrame(rows, columns=list(ROW))
 
     def figure(self) -> "Figure":
         """The published values beside the measured ones, or the paper's own figure where a study has one."""

@@ -29,7 +29,7 @@ def rows_in(data: VerdictFile) -> Iterator[Row]:
     """The verdicts of one file, each with where it was found."""
     for answered in data.verdicts:
         place = {"paper": data.paper, "experiment": data.experiment, "scale": data.scale.value}
-        yield {**place, **answered.model_dump(mode="json"), "basis": basis(answered.verdict())}
+        yield {**place, **answered.row(), "basis": basis(answered)}
 
 
 def rows_of(paper: Paper, entries: list[Entry], found: list[Row]) -> Iterator[Row]:

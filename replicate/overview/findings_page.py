@@ -83,5 +83,5 @@ def experiments_of(own: Sequence[tuple[VerdictFile, Answered]], entries: dict[st
 
 def sentence(answer: Answered) -> str:
     """One claim: its answer, what was found, and in brackets what that rests on."""
-    known = basis(answer.verdict())
+    known = basis(answer)
     return f"- **{answer.answer}**: {answer.statement}. {answer.detail}{f' ({known})' if known else ''}"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,48 +38,30 @@ class Counts(BaseModel):
         return self.finished + self.diverged
 
 
-class Answered(BaseModel):
-    """A verdict as it is kept: its `answer` in the words of the scale, then its fields.
+@dataclass(frozen=True, kw_only=True)
+class Answered(Verdict):
+    """A verdict as it is kept, with its `answer` in the words of the scale.
 
     `trained`: whether it rests on runs that scatter, which counted and computed answers do not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     answer: str
     trained: bool
-    claim: str
-    statement: str
-    kind: str
-    outcome: Outcome
-    detail: str
-    effect: float | None
-    low: float | None
-    high: float | None
-    unit: str
-    n: int
-    seeds: int
-    p: float | None
-    relative: float | None = None
-    relative_low: float | None = None
-    relative_high: float | None = None
-    published_relative: float | None = None
-    smallest: float | None = None
-    margin: float = 0.1
-    hold: int = 0
-    total: int = 0
-    open: tuple[str, ...] = ()
-    partly: str = ""
-    claimed: int = 0
 
     @property
     def is_answer(self) -> bool:
         """Whether it answers its claim, be it that nothing large is there or that the premise is not met."""
         return self.outcome not in (Outcome.UNDECIDED, Outcome.NOT_RUN) and not self.partly
 
-    def verdict(self) -> Verdict:
-        """The verdict that was kept."""
-        return Verdict(**self.model_dump(exclude={"answer", "trained"}))
+    def row(self) -> dict[str, Any]:
+        """As JSON has it, the answer first."""
+        values = {**asdict(self), "outcome": self.outcome.value, "open": list(self.open)}
+        return {name: values[name] for name in ROW}
+
+
+ROW = ("answer", "trained", *(field.name for field in fields(Verdict)))
 
 
 class VerdictFile(BaseModel):
@@ -149,8 +131,8 @@ def verdict_file(findings: Findings, verdicts: Sequence[Verdict]) -> VerdictFile
 
 def answered(findings: Findings, verdict: Verdict) -> Answered:
     """A verdict as it is kept. JSON has no infinity and no NaN: an open end of an interval is null."""
-    fields = {name: plain(value) for name, value in asdict(verdict).items()}
-    return Answered(answer=findings.answer(verdict), trained=rests_on_training(findings, verdict.claim), **fields)
+    values = {name: plain(value) for name, value in asdict(verdict).items()}
+    return Answered(answer=findings.answer(verdict), trained=rests_on_training(findings, verdict.claim), **values)
 
 
 def rests_on_training(findings: Findings, claim: str) -> bool:

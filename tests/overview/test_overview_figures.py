@@ -1,7 +1,9 @@
 """The forest of all trained claims, and all networks on one chart: what is drawn is what the results say."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,10 +31,10 @@ def found(results: Path) -> list[VerdictFile]:
     return list(all_verdicts(results))
 
 
-def line(found: list[VerdictFile], **values: object) -> ForestLine:
+def line(found: list[VerdictFile], **values: Any) -> ForestLine:
     """A line of the made-up cardinality claim with other numbers."""
     data, answer = next((d, a) for d in found for a in d.verdicts if a.trained and a.relative is not None)
-    return ForestLine(data, answer.model_copy(update=values))
+    return ForestLine(data, replace(answer, **values))
 
 
 def test_every_trained_answer_is_drawn_or_counted(found: list[VerdictFile]) -> None:
