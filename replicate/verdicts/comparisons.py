@@ -243,15 +243,20 @@ def _trend(test: TrendTest, ladder: Ladder, metric: str, place: str, unit: str) 
     label = f"{place} {test.direction} with {along}"
     places = np.arange(len(groups)) - (len(groups) - 1) / 2
     line = places / np.sum(places**2) * (len(groups) - 1)
-    yield _over(Shape.TREND, label, groups, line, region, unit, said=f"{place}|{along}")
+    yield _over(Shape.TREND, label, groups, line, region, unit, f"{place}|with {along}")
     if len(groups) > 2:
-        ends = f"{place} {test.direction} from {groups[0][0].row} to {groups[-1][-1].row}"
+        ends = f"from {groups[0][0].row} to {groups[-1][-1].row}"
+        whole = f"{place} {test.direction} {ends}"
         pair = [groups[0], groups[-1]]
-        yield _over(Shape.ENDS, ends, pair, np.array([-1.0, 1.0]), region, unit, required=False, refutes=False)
+        yield _over(Shape.ENDS, whole, pair, STEP, region, unit, f"{place}|{ends}", required=False, refutes=False)
     for lower, upper in pairwise(groups) if test.monotone and len(groups) > 2 else ():
-        step = f"{place} {test.direction} from {lower[0].row} to {upper[-1].row}"
-        weights = np.array([-1.0, 1.0])
-        yield _over(Shape.STEP, step, [lower, upper], weights, region, unit, required=False)
+        ends = f"from {lower[0].row} to {upper[-1].row}"
+        step = f"{place} {test.direction} {ends}"
+        yield _over(Shape.STEP, step, [lower, upper], STEP, region, unit, f"{place}|{ends}", required=False)
+
+
+STEP = np.array([-1.0, 1.0])
+"""The weights of what comes first and last."""
 
 
 def _over(
@@ -261,9 +266,9 @@ def _over(
     line: np.ndarray[tuple[int], np.dtype[np.float64]],
     region: Region,
     unit: str,
+    said: str,
     required: bool = True,
     refutes: bool = True,
-    said: str = "",
 ) -> Comparison:
     """The rows of a group share its weight."""
     weights = tuple(float(w) / len(group) for group, w in zip(groups, line, strict=True) for _ in group)

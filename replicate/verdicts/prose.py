@@ -126,8 +126,6 @@ def _trend(evidence: Evidence, comparison: Comparison, scene: Scene) -> str:
     sign = -1.0 if comparison.weights[-1] < 0 else 1.0  # a loss in place of an accuracy
     numbers, unit = _scale(evidence, scene, sign)
     metric = named(comparison.cells[0].metric or "", scene)
-    if comparison.shape is not Shape.TREND:
-        return f"{comparison.label}: {_digits(numbers[0], unit)} {unit}".rstrip()
     place, along = comparison.said.split("|", 1)
     group = place.partition(", ")[2]
     where = f", {group}," if group else ""
@@ -141,7 +139,7 @@ def _trend(evidence: Evidence, comparison: Comparison, scene: Scene) -> str:
         if published is None
         else f"; {whose} {'+' * (published * sign > 0)}{_digits(factor * published, unit)} {unit}"
     )
-    return f"{metric}{where} {direction} by {size} with {along}{_interval(numbers, unit)}{paper}".rstrip()
+    return f"{metric}{where} {direction} by {size} {along}{_interval(numbers, unit)}{paper}".rstrip()
 
 
 def _value(evidence: Evidence, comparison: Comparison, scene: Scene) -> str:

@@ -86,3 +86,11 @@ def test_trend_ignores_a_constant_and_turns_with_the_ladder(values: list[float],
     turned = welch(dict(zip("abc", [*rows.values()][::-1], strict=True)), TREND)
     assert moved.p == pytest.approx(plain.p, rel=1e-5)
     assert turned.effect == pytest.approx(-float(plain.effect or 0), abs=1e-9)
+
+
+def test_a_reversed_step_is_said_in_the_direction_that_was_measured() -> None:
+    values = {"a": [28.0, 28.2, 28.1], "b": LOW, "c": [25.0, 25.2, 25.1]}
+    found = verdict(values, {**TREND, "monotone": True})
+    assert found.outcome is Outcome.OPPOSITE
+    assert found.detail.startswith("error rises by 11.7 % from b to c (")
+    assert found.detail.endswith("The whole is as claimed.")
