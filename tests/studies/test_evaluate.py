@@ -12,7 +12,6 @@ from replicate.models import create_model
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.studies import evaluate
-from replicate.studies import train as train_study
 from replicate.studies.trained import training_run
 from replicate.sweep.execute import execute, job_of
 from replicate.sweep.launch import run_experiment
@@ -39,7 +38,7 @@ def test_whole_images_give_the_error_of_training_and_nothing_is_trained_twice(
     assert tested is not None
     assert value(tested, "test_error") == value(trained, "test_error")
     assert value(tested, "test_loss") == pytest.approx(value(trained, "test_loss"), rel=1e-5)
-    monkeypatch.setattr(train_study, "fit", lambda task: pytest.fail("trained again"))
+    monkeypatch.setattr("replicate.training.fit.fit", lambda task: pytest.fail("trained again"))
     assert execute(job_of(experiment, experiment.run("test 320", 0)))[1] == "done"
 
 
