@@ -17,12 +17,13 @@ def run(name: ExperimentName, overrides: Overrides = None, dry_run: DryRun = Fal
 
         print(foreseen(name, overrides or [], RESULTS))
         return
-    from replicate.report.again import tell
     from replicate.runs.store import RunStore
     from replicate.sweep.budget import run_within_budget
 
     overrides = overrides or []
     sweep = run_within_budget(name, overrides, RESULTS)
+    from replicate.report.again import tell  # not before the runs: statistics and tables are slow to import
+
     store = RunStore(sweep.experiment.runs_dir)
     findings, found = tell(sweep.experiment, RESULTS, overrides)
     if sweep.done_before < len(sweep.runs) and not findings.missing:

@@ -18,7 +18,7 @@ from replicate.models import create_model, model_options
 from replicate.models.counting import count_multiply_adds, count_parameters
 from replicate.papers.misprints import Counted
 from replicate.papers.printed import decimals
-from replicate.report.units import unit
+from replicate.papers.units import unit
 from replicate.studies.count import measure
 from replicate.studies.options import Column
 

@@ -34,7 +34,7 @@ class Counted(Fact):
     """A count on a registered network: the quantity `of` gives exactly `gives`, where `printed` (in `unit`) is printed.
 
     layer: part of the network alone, by name or pattern. side: the maps of so many pixels alone. unit: of the printed
-    number, one that replicate.report.units knows, or MB or MiB of 32-bit numbers. extra: what the printed graph has
+    number, one that replicate.papers.units knows, or MB or MiB of 32-bit numbers. extra: what the printed graph has
     beyond the registered one, which the entry's note explains.
     """
 

@@ -17,7 +17,7 @@ from replicate.experiments.run_config import Run, Settings
 from replicate.experiments.scale import Scale
 from replicate.papers import Paper, Table
 from replicate.papers.facts import Value
-from replicate.report.units import converted
+from replicate.papers.units import converted
 from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 from replicate.verdicts import frame as frames

@@ -9,9 +9,9 @@ import pandas as pd
 
 from replicate.papers.facts import Value
 from replicate.papers.printed import decimals
+from replicate.papers.units import unit
 from replicate.report.findings import Findings, VariantFindings
 from replicate.report.numbers import numbers_frame, protocol_line
-from replicate.report.units import unit
 from replicate.report.verdict_words import verdict_sentence
 from replicate.report.wording import (
     DASH,

@@ -2,7 +2,7 @@
 
 import math
 
-from replicate.report.units import unit
+from replicate.papers.units import unit
 from replicate.report.wording import capital
 from replicate.verdicts import Verdict
 

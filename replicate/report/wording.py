@@ -7,8 +7,8 @@ from statistics import median
 
 from replicate.papers import Paper
 from replicate.papers.facts import Value
+from replicate.papers.units import unit
 from replicate.report.findings import Findings, Sample, VariantFindings
-from replicate.report.units import unit
 
 DASH = "–"  # nothing printed, or not applicable
 EXPLODED = 1e7  # no loss or rate of a training that stays within bounds is as large

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import pandas as pd
 
+from replicate.papers.units import unit
 from replicate.report.findings import Findings
-from replicate.report.units import unit
 from replicate.report.wording import capital, label, unit_of
 from replicate.site.axes import Axis, axis
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from replicate.papers import Paper, Row, Table
 from replicate.papers.facts import Value
+from replicate.papers.units import unit
 from replicate.report.findings import VariantFindings
 from replicate.report.table import count_line, decimal_places, measured_cell
-from replicate.report.units import unit
 from replicate.report.wording import DASH, label, printed
 from replicate.site.content import Content, Result
 

@@ -4,17 +4,19 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replicate.experiments.composition import is_sweep
 from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.run_config import Run
-from replicate.report import available_records, findings_of
 from replicate.runs.store import RunStore
 from replicate.sweep.costs import CostBook
 from replicate.sweep.executors import workers_of
 from replicate.sweep.launch import Sweep, do_runs, run_experiment
-from replicate.sweep.sequential import Step, next_step
+
+if TYPE_CHECKING:
+    from replicate.sweep.sequential import Step
 
 
 def run_within_budget(name: str, overrides: Sequence[str], results: Path, quiet: bool = False) -> Sweep:
@@ -34,6 +36,9 @@ def run_within_budget(name: str, overrides: Sequence[str], results: Path, quiet:
 
 def extend(experiment: Experiment, deadline: float, results: Path, quiet: bool = False) -> list[Run]:
     """Further looks until every claim has its answer or the next look does not fit; returns runs that failed."""
+    from replicate.report import available_records, findings_of  # here, since statistics are slow to import
+    from replicate.sweep.sequential import next_step
+
     store, costs = RunStore(experiment.runs_dir), CostBook()
     while True:
         records = available_records(experiment, store, results)
@@ -47,7 +52,7 @@ def extend(experiment: Experiment, deadline: float, results: Path, quiet: bool =
             return failed
 
 
-def fits(step: Step, costs: CostBook, deadline: float) -> bool:
+def fits(step: "Step", costs: CostBook, deadline: float) -> bool:
     """Whether the step can be done before the deadline; says what it would be either way."""
     seconds, left = step.seconds(costs, workers_of(step.experiment)), deadline - time.time()
     what = f"{len(step.claims)} claims are open; {step.seeds} seeds are {len(step.runs)} more runs, {spoken(seconds)}"

@@ -6,6 +6,7 @@ back those of a killed process. SLURM and Ray give their jobs one visible GPU th
 """
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from replicate.experiments.run_config import MachineConfig
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+DRIVERS = ("nvidia*", "nvhost*", "dxg", "kfd")  # NVIDIA's, those of its boards, of WSL, AMD's
 WAIT = 2.0  # seconds between looks for a free GPU
 
 held: list[FileLock] = []
@@ -29,6 +31,8 @@ def gpus_of_run(machine: MachineConfig) -> list[str]:
     named = os.environ.get(VISIBLE)
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
+    if sys.platform == "linux" and not any(any(Path("/dev").glob(driver)) for driver in DRIVERS):
+        return []  # torch would say the same, and takes more than a second to import
     import torch
 
     return [str(index) for index in range(torch.cuda.device_count())]

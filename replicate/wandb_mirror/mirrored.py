@@ -9,7 +9,7 @@ from replicate.experiments.kinds import STUDIES
 from replicate.experiments.run_config import MachineConfig, Run
 from replicate.papers import load_paper
 from replicate.papers.printed import is_number
-from replicate.report.units import COUNTS, unit
+from replicate.papers.units import COUNTS, unit
 from replicate.runs.records import Record
 from replicate.wandb_mirror.session import answers
 
@@ -89,7 +89,7 @@ def references(mirror: Mirror, published: Mapping[str, Any]) -> dict[str, float]
 
 
 def as_measured(value: float, column: str, metric: str, unit_name: str, counted: bool) -> float:
-    """A number of the table's `column` as `metric` is measured; undoes :func:`replicate.report.units.converted`."""
+    """A number of the table's `column` as `metric` is measured; undoes :func:`replicate.papers.units.converted`."""
     size = unit(unit_name).size
     if "accuracy" in column and metric.endswith("error"):
         return 100 - value * size

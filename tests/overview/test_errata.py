@@ -18,7 +18,7 @@ from replicate.papers import load_paper, paper_ids
 from replicate.papers.misprints import Counted
 from replicate.papers.schema import Convention, Erratum
 from replicate.papers.titles import SOURCE_DOCUMENTS
-from replicate.report.units import unit
+from replicate.papers.units import unit
 from replicate.studies.count import counted, measure
 from replicate.studies.options import Column
 from replicate.verdicts.exact import agrees_to_printed_digits

@@ -17,7 +17,7 @@ from replicate.sweep.budget import run_within_budget
 from replicate.sweep.costs import CostBook
 from replicate.sweep.execute import Job
 from replicate.sweep.launch import do_runs
-from replicate.sweep.sequential import next_step
+from replicate.sweep.sequential import Step, next_step
 from tests.runs.test_records import make_record
 
 WORDS = ["launcher=inline", "wandb=disabled", "data.train_images=40", "data.test_images=20"]
@@ -168,6 +168,6 @@ def test_an_unknown_paper_or_an_empty_selection_is_refused() -> None:
 
 def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     experiment = load_experiment("resnet_shortcuts", ["scale=laptop"])
-    step = budget.Step(experiment, tuple(experiment.runs()), ("shortcut_options_order",), 4)
+    step = Step(experiment, tuple(experiment.runs()), ("shortcut_options_order",), 4)
     assert not budget.fits(step, CostBook(), time.time() + 1)
     assert "1 claims are open" in capsys.readouterr().err

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from replicate.experiments.run_config import MachineConfig
 from replicate.sweep import gpus
@@ -47,3 +48,14 @@ def test_what_a_scheduler_made_visible_is_left_as_it_is(monkeypatch: pytest.Monk
     assert gpus.gpus_of_run(MachineConfig()) == ["3"]
     assert gpus.take_gpu(MachineConfig(), ["3"], tmp_path) is None
     assert gpus.gpus_of_run(MachineConfig(accelerator="cpu")) == []
+
+
+def test_without_a_driver_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep counts GPUs before its processes start, and torch takes more than a second to import."""
+    monkeypatch.delenv(gpus.VISIBLE, raising=False)
+    monkeypatch.setattr(gpus, "DRIVERS", ("no such driver",))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: pytest.fail("asked"))
+    assert gpus.gpus_of_run(MachineConfig()) == []
+    monkeypatch.setattr(gpus, "DRIVERS", ("null",))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert gpus.gpus_of_run(MachineConfig()) == ["0", "1"]

@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from replicate.experiments.experiment import load_experiment
-from replicate.report.units import converted
+from replicate.papers.units import converted
 from replicate.runs.task import Tracker
 from replicate.wandb_mirror import session, tracking
 from replicate.wandb_mirror.mirrored import as_measured, mirror_of, published_values, references

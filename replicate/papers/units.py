@@ -1,8 +1,10 @@
 """Between what we measure (counts, percent) and the units in which a paper prints it."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
