@@ -13,6 +13,9 @@ from replicate.papers.schema import Table
 from replicate.verdicts.frame import Samples
 from replicate.verdicts.quantities import difference_unit, spoken
 
+FIRST_TO_LAST = np.array([-1.0, 1.0])
+"""The weights of a change from the first rows to the last."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -248,15 +251,13 @@ def _trend(test: TrendTest, ladder: Ladder, metric: str, place: str, unit: str) 
         ends = f"from {groups[0][0].row} to {groups[-1][-1].row}"
         whole = f"{place} {test.direction} {ends}"
         pair = [groups[0], groups[-1]]
-        yield _over(Shape.ENDS, whole, pair, STEP, region, unit, f"{place}|{ends}", required=False, refutes=False)
+        yield _over(
+            Shape.ENDS, whole, pair, FIRST_TO_LAST, region, unit, f"{place}|{ends}", required=False, refutes=False
+        )
     for lower, upper in pairwise(groups) if test.monotone and len(groups) > 2 else ():
         ends = f"from {lower[0].row} to {upper[-1].row}"
         step = f"{place} {test.direction} {ends}"
-        yield _over(Shape.STEP, step, [lower, upper], STEP, region, unit, f"{place}|{ends}", required=False)
-
-
-STEP = np.array([-1.0, 1.0])
-"""The weights of what comes first and last."""
+        yield _over(Shape.STEP, step, [lower, upper], FIRST_TO_LAST, region, unit, f"{place}|{ends}", required=False)
 
 
 def _over(
