@@ -18,6 +18,7 @@ from replicate.experiments.scale import Scale
 from replicate.papers import Paper, Table
 from replicate.papers.facts import Value
 from replicate.papers.units import converted
+from replicate.report.unreached import with_unreached
 from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 from replicate.verdicts import frame as frames
@@ -134,7 +135,7 @@ def gather(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record
     ordered = in_order(runs)
     by_id = {record.id: record for record in records}
     found = [(run, labelled(by_id[run.id], run)) for run in ordered if run.id in by_id]
-    values = tidy([(run.row, record) for run, record in found])
+    values = with_unreached(tidy([(run.row, record) for run, record in found]), ordered)
     frame = bound(values, experiment.settings, table, {run.variant: run.columns for run in ordered if run.columns})
     chance = chance_levels(frame, experiment.settings.metrics)
     return Findings(
@@ -236,7 +237,8 @@ def summarise(frame: pd.DataFrame, chance: Mapping[str, float]) -> dict[str, dic
 
 def final_values(frame: pd.DataFrame, chance: Mapping[str, float]) -> pd.DataFrame:
     """One value for each run and metric, by the rule that verdicts rest on; runs without any are left out."""
-    return frames.final_values(frame, chance).dropna(subset=["value"])
+    final = frames.final_values(frame, chance)
+    return final[final["status"] != frames.UNREACHED].dropna(subset=["value"])
 
 
 def by_variant(

@@ -2,6 +2,7 @@
 
 from math import exp
 
+from replicate.papers.claims import Cell
 from replicate.verdicts.claim import Assessment
 from replicate.verdicts.comparisons import Shape
 from replicate.verdicts.evidence import Evidence, Scene, State
@@ -101,6 +102,9 @@ def _asides(found: Assessment) -> list[str]:
     asides = [_capital(reason) for reason in found.obstacles]
     for row, (diverged, runs) in sorted(_diverged(found, found.scene).items()):
         asides.append(f"{diverged} of {runs} runs of {row} diverged")
+    for cell, (short, runs) in _unreached(found, found.scene).items():
+        number = f"{spoken(cell.metric or '')} of {cell.row}"
+        asides.append(f"{number}: {short} of {runs} runs ended before, and count with the length of their training")
     if found.partly:
         asides.append(f"Only part of the claim was measured; not: {', '.join(found.partly)}")
     if found.skipped:
@@ -119,3 +123,9 @@ def _diverged(found: Assessment, scene: Scene) -> dict[str, tuple[int, int]]:
             lost = len(sample.lost)
             counts[cell.row] = (int(sample.diverged.sum()) + lost, len(sample.values) + lost)
     return counts
+
+
+def _unreached(found: Assessment, scene: Scene) -> dict[Cell, tuple[int, int]]:
+    cells = sorted({cell for e in found.evidence for cell in e.cells if cell in scene.samples}, key=str)
+    samples = {cell: scene.samples[cell] for cell in cells}
+    return {cell: (len(sample.unreached), len(sample.values)) for cell, sample in samples.items() if sample.unreached}

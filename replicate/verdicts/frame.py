@@ -13,6 +13,9 @@ COLUMNS = ("variant", "row", "seed", "status", "metric", "index", "value")
 PILOT = 100
 """Seeds from here on are for choosing sizes and regimes; they never enter a verdict."""
 
+UNREACHED = "unreached"
+"""The status of a number that is only the least that it can be: the training ended before it was reached."""
+
 Values = NDArray[np.float64]
 Run = tuple[str, int]
 """(variant, seed)"""
@@ -23,13 +26,15 @@ class Sample:
     """The final values of one row in one column, one per run, in the order of their seeds.
 
     A diverged run without a number stands at chance level. Where that level is not known it has no value and is
-    one of `lost`: leaving it out silently would flatter the row that lost it.
+    one of `lost`: leaving it out silently would flatter the row that lost it. The true value of a run that is one of
+    `unreached` is larger than the one here.
     """
 
     values: Values
     diverged: NDArray[np.bool_]
     runs: tuple[Run, ...] = ()
     lost: tuple[Run, ...] = ()
+    unreached: tuple[Run, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -76,12 +81,14 @@ def _sample(name: str, part: pd.DataFrame) -> Sample:
         raise ValueError(f"two variants measure '{name}': {', '.join(map(str, variants))}")
     values = part["value"].to_numpy(dtype=np.float64, na_value=np.nan)
     diverged = (part["status"] == "diverged").to_numpy()
+    unreached = (part["status"] == UNREACHED).to_numpy()
     usable = np.isfinite(values)
     runs = [(str(variant), int(seed)) for variant, seed in zip(part["variant"], part["seed"], strict=True)]
-    kept, lost = (
-        tuple(run for run, chosen in zip(runs, mask, strict=True) if chosen) for mask in (usable, diverged & ~usable)
+    kept, lost, short = (
+        tuple(run for run, chosen in zip(runs, mask, strict=True) if chosen)
+        for mask in (usable, diverged & ~usable, unreached)
     )
-    return Sample(values[usable], diverged[usable], kept, lost)
+    return Sample(values[usable], diverged[usable], kept, lost, short)
 
 
 def common_seeds(samples: Sequence[Sample]) -> tuple[int, ...]:

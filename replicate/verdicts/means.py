@@ -1,7 +1,8 @@
 """A comparison of means weighed against the runs: by statistics, by plain numbers if counted, or by the loss."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import exp
+from math import exp, isfinite
 
 import numpy as np
 
@@ -101,8 +102,9 @@ def _looked_at(
     look = looks[int(found.decided)]
     means = np.mean(values[:, : look.runs], axis=-1)
     published, relative = published_effect(comparison, scene.table, quantities)
+    late = [w for w, sample in zip(comparison.weights, samples, strict=True) if used.intersection(short_seeds(sample))]
     seen = replace(
-        _numbers(blank, comparison, found),
+        bounded(_numbers(blank, comparison, found), comparison.region, float(estimate.value), late),
         seeds=look.runs,
         runs=runs,
         reversed_here=not comparison.required and not comparison.region.contains(float(found.estimates[-1].value)),
@@ -111,6 +113,31 @@ def _looked_at(
         smallest=smallest_effect(means, comparison, quantities, scene.prior, look),
     )
     return seen if comparison.refutes or seen.state is not State.OPPOSITE else replace(seen, state=State.OPEN)
+
+
+def bounded(found: Evidence, region: Region, value: float, late: Sequence[float]) -> Evidence:
+    """What may still be said where rows with the weights `late` have runs whose numbers are only the least they can be.
+
+    The contrast `value` may lie further up for a positive weight, further down for a negative one. Ending all trainings
+    at one length keeps the order of rows; how small an effect is cannot be said.
+    """
+    up, down = any(weight > 0 for weight in late), any(weight < 0 for weight in late)
+    leaves = (up and isfinite(region.high)) or (down and isfinite(region.low))
+    enters = (value <= region.low and up) or (value >= region.high and down)
+    if not late:
+        return found
+    lost = (leaves and found.state is State.HOLDS) or (enters and found.state is State.OPPOSITE)
+    return replace(
+        found,
+        small=False,
+        state=State.OPEN if lost else found.state,
+        p_holds=1.0 if leaves else found.p_holds,
+        p_fails=1.0 if enters else found.p_fails,
+    )
+
+
+def short_seeds(sample: Sample) -> Iterator[int]:
+    return (seed for _, seed in sample.unreached)
 
 
 def _numbers(blank: Evidence, comparison: Comparison, found: Replay) -> Evidence:

@@ -51,6 +51,17 @@ def test_only_planned_runs_count_under_the_plans_names() -> None:
     assert gather(experiment, experiment.runs(), errors_falling(other.runs())).records == ()
 
 
+def test_a_training_that_misses_the_level_is_judged_by_its_length_and_has_no_number_in_the_table() -> None:
+    experiment = made_up_experiment(metrics={"steps": "steps_to_reach"}, recipe={"name": "laptop", "epochs": 2})
+    runs = experiment.runs()
+    records = [record_of(run, {"steps_to_reach": None if run.seed else 20.0}) for run in runs]
+    findings = gather(experiment, runs, records)
+    assert {line.measured["steps"].values for line in findings.variants} == {(20.0,)}
+    missed = findings.frame[findings.frame["status"] == "unreached"]
+    assert set(missed["value"]) == {2.0 * 157}  # 10,000 images in batches of 64
+    assert len(missed) == 6
+
+
 def test_variants_of_one_configuration_share_their_record() -> None:
     variants = {name: {"row": row, "model": {}} for name, row in LADDER.items()}
     experiment = made_up_experiment(variants=variants, seeds=1)
