@@ -2,13 +2,16 @@
 
 import json
 import re
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
 import pytest
 from matplotlib.container import ErrorbarContainer
 
+from replicate.experiments.catalogue import find
 from replicate.experiments.experiment import load_experiment
+from replicate.overview.choice import laptop_seconds
 from replicate.paths import PACKAGE
 from replicate.report import Findings, committed_records, findings_of, write_index
 from replicate.report.figures.draw import own_figure
@@ -98,3 +101,14 @@ def means(findings: Findings) -> list[float]:
     """Those that the table has, where no run diverged."""
     lines = [line for line in findings.variants if not line.diverged]
     return [line.measured[c].mean for c in drawn_columns(findings) for line in lines if c in line.measured]
+
+
+@each_result
+def test_the_file_promises_no_less_time_than_the_runs_took(paper: str, name: str, scale: str) -> None:
+    """Three seeds of each row, each as fast as its fastest: a loaded machine slows a run many times."""
+    took: dict[str, list[float]] = defaultdict(list)
+    for record in committed_records(RESULTS, paper, name, scale):
+        took[record.variant].append(record.timing.seconds)
+    promised, cores = laptop_seconds(find(name)), 2
+    if scale == "laptop" and promised is not None:
+        assert sum(min(times) * min(3, len(times)) for times in took.values()) / cores <= 1.5 * promised
