@@ -37,7 +37,8 @@ def _finding(found: Assessment, shown: Evidence) -> str:
         return said
     hold = sum(e.state is State.HOLDS for e in found.needed)
     if shown.state is State.OPPOSITE:
-        return f"{said}. {'The whole is as claimed' if hold == total else f'{hold} of {total} comparisons hold'}"
+        whole = "The ladder as a whole goes as claimed"
+        return f"{said}. {whole if hold == total else f'{hold} of {total} comparisons hold'}"
     if hold == total and not shown.reversed_here:
         return f"All {total} comparisons hold{f'; the weakest: {said}' if found.weighed else ''}"
     others = [f"{e.label}{' (seen reversed)' if e.reversed_here else ''}" for e in found.open if e is not shown]

@@ -93,4 +93,4 @@ def test_a_reversed_step_is_said_in_the_direction_that_was_measured() -> None:
     found = verdict(values, {**TREND, "monotone": True})
     assert found.outcome is Outcome.OPPOSITE
     assert found.detail.startswith("error rises by 11.7 % from b to c (")
-    assert found.detail.endswith("The whole is as claimed.")
+    assert found.detail.endswith("The ladder as a whole goes as claimed.")
