@@ -104,7 +104,7 @@ def _asides(found: Assessment) -> list[str]:
     for row, (diverged, runs) in sorted(_diverged(found, found.scene).items()):
         asides.append(f"{diverged} of {runs} runs of {row} diverged")
     for cell, (short, runs) in _unreached(found, found.scene).items():
-        number = f"{spoken(cell.metric or '')} of {cell.row}"
+        number = _capital(f"{spoken(cell.metric or '')} of {cell.row}")
         asides.append(f"{number}: {short} of {runs} runs ended before, and count with the length of their training")
     if found.partly:
         asides.append(f"Only part of the claim was measured; not: {', '.join(found.partly)}")
