@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeVar
 
 from replicate.data.config import DataConfig
+from replicate.data.shapes import data_shape
 from replicate.errors import UNKNOWN_SETTING, UserError, first_line, unknown
 from replicate.experiments.kinds import STUDIES
 from replicate.experiments.overrides import FREE_BLOCKS
@@ -128,6 +129,13 @@ class RunConfig(Block, Generic[OptionsT]):
     def devices(self) -> int:
         """Devices of the training; 1 where nothing is trained."""
         return self.trainer.devices or 1 if self.trainer is not None else 1
+
+    @property
+    def steps(self) -> int:
+        """Steps of the training, the last batch of an epoch counted however few images it has; 0 without a training."""
+        if self.data is None or self.recipe is None:
+            return 0
+        return self.recipe.total_steps(-(-data_shape(self.data).train_images // self.recipe.batch_size))
 
     def identity(self) -> dict[str, Any]:
         """What a run's id is made of: every field that is set, except file locations and the source of a recipe."""

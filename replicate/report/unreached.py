@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from replicate.data.shapes import data_shape
-from replicate.experiments.run_config import Run, RunConfig
+from replicate.experiments.run_config import Run
 from replicate.verdicts.frame import UNREACHED
 
 STEPS = "steps_to_reach"
@@ -19,16 +18,9 @@ def with_unreached(frame: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     missed = (frame["metric"] == STEPS) & frame["value"].isna()
     if not missed.any():
         return frame
-    lasted = {(run.variant, run.seed): training_steps(run.config) for run in runs}
-    steps = [lasted[at] for at in zip(frame.loc[missed, "variant"], frame.loc[missed, "seed"], strict=True)]
+    lasted = {(run.variant, run.seed): float(run.config.steps) for run in runs}
+    places = zip(frame.loc[missed, "variant"], frame.loc[missed, "seed"], strict=True)
     marked = frame.copy()
-    marked.loc[missed, "value"] = [float(count) for count in steps]
+    marked.loc[missed, "value"] = [lasted[at] for at in places]
     marked.loc[missed, "status"] = UNREACHED
     return marked
-
-
-def training_steps(config: RunConfig) -> int:
-    """Steps of the training that `config` describes."""
-    assert config.data is not None
-    assert config.recipe is not None
-    return config.recipe.total_steps(-(-data_shape(config.data).train_images // config.recipe.batch_size))

@@ -91,8 +91,7 @@ def without_seed(run_id: str) -> str:
 
 def work_of(config: RunConfig) -> Work:
     """What a run of `config` computes. Raises UserError for a network that cannot be built."""
-    from replicate.data.shapes import data_shape  # here, since a sweep begins its workers before it imports torch
-    from replicate.models.counting import count
+    from replicate.models.counting import count  # here, since a sweep begins its workers before it imports torch
     from replicate.training.network import count_network
 
     if not STUDIES[config.study].trains or config.data is None or config.recipe is None:
@@ -101,8 +100,7 @@ def work_of(config: RunConfig) -> Work:
             count(model.pop("name"), tuple(config.options.given.get("input", (3, 224, 224))), **model)
         return Work()
     size = count_network(config.model, config.data)
-    per_epoch = -(-data_shape(config.data).train_images // config.recipe.batch_size)
-    images = config.recipe.total_steps(per_epoch) * config.recipe.batch_size
+    images = config.steps * config.recipe.batch_size
     parts = config.trainer.parts if config.trainer is not None else 1
     batch = -(-config.recipe.batch_size // parts)
     return Work(
