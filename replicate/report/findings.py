@@ -83,8 +83,8 @@ class Findings:
     """One experiment at one scale: the plan, the records that belong to it, and `frame`, the measurements as rows.
 
     `frame` has the columns variant, row (published row or None), seed, status, metric, index (NaN: a single value) and
-    value (NaN: not a number). Metrics bound to a published column carry its name and unit, all others their own.
-    `chance` maps metrics to their value when guessing.
+    value (NaN: not a number; where the status is `unreached`, the least that it can be). Metrics bound to a
+    published column carry its name and unit, all others their own. `chance` maps metrics to their value when guessing.
     """
 
     experiment: Experiment

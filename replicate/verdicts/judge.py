@@ -52,7 +52,8 @@ def judge_all(
     """The verdicts on claims of one table from one experiment at one scale, in their order, each at 5 %.
 
     frame: tidy, with the columns of :data:`replicate.verdicts.frame.COLUMNS`; values in the units of `table`.
-    chance: metric -> its value when guessing; a diverged run without a number stands there.
+    A value of the status `unreached` is the least that the run's can be. chance: metric -> its value when guessing; a
+    diverged run without a number stands there.
     """
     return [decide(assessed) for assessed in _assessed(claims, table, frame, chance, circumstances)]
 

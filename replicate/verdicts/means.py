@@ -1,6 +1,6 @@
 """A comparison of means weighed against the runs: by statistics, by plain numbers if counted, or by the loss."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from math import exp, isfinite
 
@@ -102,7 +102,8 @@ def _looked_at(
     look = looks[int(found.decided)]
     means = np.mean(values[:, : look.runs], axis=-1)
     published, relative = published_effect(comparison, scene.table, quantities)
-    late = [w for w, sample in zip(comparison.weights, samples, strict=True) if used.intersection(short_seeds(sample))]
+    weighted = zip(comparison.weights, samples, strict=True)
+    late = [weight for weight, sample in weighted if any(seed in used for _, seed in sample.unreached)]
     seen = replace(
         bounded(_numbers(blank, comparison, found), comparison.region, float(estimate.value), late),
         seeds=look.runs,
@@ -121,11 +122,11 @@ def bounded(found: Evidence, region: Region, value: float, late: Sequence[float]
     The contrast `value` may lie further up for a positive weight, further down for a negative one. Ending all trainings
     at one length keeps the order of rows; how small an effect is cannot be said.
     """
+    if not late:
+        return found
     up, down = any(weight > 0 for weight in late), any(weight < 0 for weight in late)
     leaves = (up and isfinite(region.high)) or (down and isfinite(region.low))
     enters = (value <= region.low and up) or (value >= region.high and down)
-    if not late:
-        return found
     lost = (leaves and found.state is State.HOLDS) or (enters and found.state is State.OPPOSITE)
     return replace(
         found,
@@ -134,10 +135,6 @@ def bounded(found: Evidence, region: Region, value: float, late: Sequence[float]
         p_holds=1.0 if leaves else found.p_holds,
         p_fails=1.0 if enters else found.p_fails,
     )
-
-
-def short_seeds(sample: Sample) -> Iterator[int]:
-    return (seed for _, seed in sample.unreached)
 
 
 def _numbers(blank: Evidence, comparison: Comparison, found: Replay) -> Evidence:
