@@ -109,6 +109,7 @@ def test_the_file_promises_no_less_time_than_the_runs_took(paper: str, name: str
     took: dict[str, list[float]] = defaultdict(list)
     for record in committed_records(RESULTS, paper, name, scale):
         took[record.variant].append(record.timing.seconds)
-    promised, cores = laptop_seconds(find(name)), 2
+    promised = laptop_seconds(find(name))
     if scale == "laptop" and promised is not None:
-        assert sum(min(times) * min(3, len(times)) for times in took.values()) / cores <= 1.5 * promised
+        seconds = sum(min(times) * min(3, len(times)) for times in took.values())
+        assert seconds / 2 <= 1.5 * promised  # on two cores; half as much again for a slower machine
