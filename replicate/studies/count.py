@@ -10,6 +10,7 @@ import torch
 
 from replicate.errors import UserError, unknown
 from replicate.experiments.run_config import RunConfig
+from replicate.files import canonical
 from replicate.models import create_model
 from replicate.models.counting import Count, count
 from replicate.runs.records import singles
@@ -17,6 +18,8 @@ from replicate.runs.task import Outcome, Task
 from replicate.studies.options import Column, CountOptions
 
 Config = RunConfig[CountOptions]
+CountLayers = Callable[[Mapping[str, Any], Column, str], Count]
+"""What there is to count in a layer of a column's network."""
 
 
 def largest(found: Count) -> tuple[int, ...]:
@@ -50,16 +53,18 @@ def check(config: Config) -> None:
 
 def run(task: Task[Config]) -> Outcome:
     """Counts the columns of the options, by default parameters and multiply-adds of the variant's network."""
-    config = task.run.config
+    config, once = task.run.config, counted_once()
     column = filled(Column(of="parameters"), config.options)
-    whole = counted_layers(config.model, column, column.layer)
-    return Outcome(tuple(singles(counted(config))), parameters=whole.parameters, multiply_adds=whole.multiply_adds)
+    whole = once(config.model, column, column.layer)
+    found = counted(config, once)
+    return Outcome(tuple(singles(found)), parameters=whole.parameters, multiply_adds=whole.multiply_adds)
 
 
-def counted(config: Config) -> dict[str, float]:
+def counted(config: Config, count_layers: CountLayers | None = None) -> dict[str, float]:
     """The number of every column. Raises UserError for a network, quantity or layer that does not exist."""
     columns = {name: column for name, column in config.options.columns.items() if column is not None}
-    return {name: measure(config.model, filled(column, config.options)) for name, column in columns.items()}
+    once = count_layers or counted_once()
+    return {name: measure(config.model, filled(column, config.options), once) for name, column in columns.items()}
 
 
 def filled(column: Column, options: CountOptions) -> Column:
@@ -81,17 +86,30 @@ def counted_layers(model: Mapping[str, Any], column: Column, layer: str) -> Coun
     return count(**network_of(model, column), input_shape=column.input, layer=layer)
 
 
-def measure(model: Mapping[str, Any], column: Column) -> float:
+def counted_once() -> CountLayers:
+    """:func:`counted_layers` with a memory of its own: many columns ask about one network."""
+    known: dict[str, Count] = {}
+
+    def once(model: Mapping[str, Any], column: Column, layer: str) -> Count:
+        key = canonical([network_of(model, column), column.input, layer])
+        if key not in known:
+            known[key] = counted_layers(model, column, layer)
+        return known[key]
+
+    return once
+
+
+def measure(model: Mapping[str, Any], column: Column, count_layers: CountLayers = counted_layers) -> float:
     """The number of one column. Raises UserError for a quantity or layer that does not exist."""
     if column.of not in QUANTITIES:
         raise unknown("quantity to count", column.of, QUANTITIES)
     if column.density is not None:
         return pruned(model, column, column.density)
     quantity = QUANTITIES[column.of]
-    value = quantity(of_side(counted_layers(model, column, column.layer), column.side))
+    value = quantity(of_side(count_layers(model, column, column.layer), column.side))
     if column.without is not None:
-        value -= quantity(counted_layers(model, column, column.without))
-    return 100 * value / quantity(counted_layers(model, column, "")) if column.share else value
+        value -= quantity(count_layers(model, column, column.without))
+    return 100 * value / quantity(count_layers(model, column, "")) if column.share else value
 
 
 def of_side(found: Count, side: int | None) -> Count:
