@@ -19,6 +19,13 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all workers, empty when they begin: what one has tried, no other need try."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 SLOWEST = ("test_faults", "test_adding_a_paper", "test_devices", "test_launch", "test_launchers", "test_cli")
 """Modules with tests of more than 20 seconds on two cores."""
 

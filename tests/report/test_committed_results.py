@@ -10,17 +10,17 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 
 from replicate.experiments.catalogue import find
-from replicate.experiments.experiment import load_experiment
 from replicate.overview.choice import laptop_seconds
+from replicate.papers import load_paper, paper_ids
 from replicate.paths import PACKAGE
-from replicate.report import Findings, committed_records, findings_of, write_index
+from replicate.report import Findings, committed_records, write_index
 from replicate.report.figures.draw import own_figure
 from replicate.report.figures.style import drawn_columns
 from replicate.report.figures.table_figure import draw_table
 from replicate.report.verdict_file import EACH, VERDICTS
 from replicate.report.write import FIGURE, RECORDS, TABLE
 from replicate.site import pages
-from replicate.site.content import Content, read_content
+from replicate.site.content import Content, Result, read_results
 from replicate.verdicts.frame import PILOT
 from tests.helpers.reported import report
 from tests.site.site_page import Page
@@ -30,22 +30,24 @@ COMMITTED = sorted(path.parts[-4:-1] for path in RESULTS.glob(f"{EACH}/{RECORDS}
 each_result = pytest.mark.parametrize(("paper", "name", "scale"), COMMITTED)
 
 
-@cache
-def found(paper: str, name: str, scale: str) -> Findings:
-    experiment = load_experiment(name, [f"scale={scale}"])
-    return findings_of(experiment, committed_records(RESULTS, paper, name, scale))
+PAPERS = tuple(map(load_paper, paper_ids()))
 
 
 @cache
-def content() -> Content:
-    return read_content(RESULTS)
+def results_of(name: str) -> tuple[Result, ...]:
+    """What the site reads of one experiment: composed once, at each scale that has records."""
+    return tuple(read_results(find(name), RESULTS))
+
+
+def found(name: str, scale: str) -> Findings:
+    return next(result.findings for result in results_of(name) if result.scale == scale)
 
 
 @each_result
 def test_every_file_follows_from_the_records(tmp_path: Path, paper: str, name: str, scale: str) -> None:
     """The records, too: what is written from them has them as they are, and so gives the same once more."""
     committed = RESULTS / paper / name / scale
-    report(found(paper, name, scale).experiment, committed_records(RESULTS, paper, name, scale), tmp_path)
+    report(found(name, scale).experiment, committed_records(RESULTS, paper, name, scale), tmp_path)
     made = {path.name: path.read_bytes() for path in (tmp_path / paper / name / scale).iterdir()}
     assert RECORDS in made
     for file, data in made.items():
@@ -73,9 +75,9 @@ def test_the_index_follows_from_the_verdicts(tmp_path: Path) -> None:
 
 @each_result
 def test_table_figure_verdicts_and_page_agree(paper: str, name: str, scale: str) -> None:
-    findings = found(paper, name, scale)
-    entry = next(entry for entry in content().entries if entry.name == name)
-    html = pages.experiment_page(content(), entry)
+    findings = found(name, scale)
+    entry = find(name)
+    html = pages.experiment_page(Content(PAPERS, (entry,), results_of(name)), entry)
     text = (RESULTS / paper / name / scale / TABLE).read_text()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     shown = Page(html).tables[f"table-{scale}"]

@@ -14,7 +14,7 @@ from replicate.wandb_mirror import backfill
 from replicate.wandb_mirror.backfill import mirror_results, owners_of
 from tests.wandb_mirror.wandb_server import WandbServer, outside
 
-NAME, CURVES = "path_lengths", "resnet_shortcuts"
+NAME, CURVES = "path_lengths", "se_3x3"
 
 
 def committed(name: str) -> Path:

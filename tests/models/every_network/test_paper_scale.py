@@ -1,30 +1,36 @@
-"""Every variant at paper scale: it builds, has its published size, and survives a training step. Few have the GPUs."""
+"""Every variant at paper scale builds, has its published size, and can be trained: few have the GPUs to try."""
 
 import json
+from contextlib import suppress
 from functools import cache
+from math import isfinite
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch.linalg import vector_norm
 
 from replicate.data.config import DataConfig
 from replicate.data.shapes import data_shape
 from replicate.experiments.run_config import Run
-from replicate.files import canonical
+from replicate.files import canonical, digest
+from replicate.models import create_model
 from replicate.models.counting import count_parameters
 from replicate.models.layers.auxiliary import AuxOutput
 from replicate.papers import load_paper
-from replicate.training.network import build_network, count_network
-from replicate.training.optimizers import make_optimizer
+from replicate.training.network import build_network, network_options
 from replicate.verdicts.exact import agrees_to_printed_digits
 from tests.helpers.composed import over_paper_cases, paper_run
 
-STEP_SIZE = 48  # pixels: a step at 224 asks nothing more of the graph and takes twenty times as long
+IMAGE_SIZE = 48  # pixels: 224 ask nothing more of the graph and takes twenty times as long
 
 
 @cache
 def parameters(model: str, data: str) -> int:
     """Parameters of a network for a data set, both as JSON: experiments share many."""
-    return count_network(json.loads(model), DataConfig.model_validate_json(data)).parameters
+    name, options = network_options(json.loads(model), DataConfig.model_validate_json(data))
+    with torch.device("meta"):
+        return count_parameters(create_model(name, **options))
 
 
 @over_paper_cases
@@ -48,34 +54,25 @@ def test_has_the_published_parameters(experiment: str, variant: str) -> None:
 
 
 @over_paper_cases
-def test_survives_a_training_step(experiment: str, variant: str) -> None:
-    """Experiments share many networks: each is tried once."""
+def test_a_training_loss_reaches_the_parameters(experiment: str, variant: str, session_folder: Path) -> None:
+    """Experiments share many networks: each is tried once, by the worker that comes first."""
     _, run = paper_run(experiment, variant)
-    model = canonical(run.config.model)
-    if model not in TRIED:
-        step(run)
-        TRIED.add(model)
+    with suppress(FileExistsError):
+        (session_folder / digest(canonical(run.config.model))).touch(exist_ok=False)
+        loss_reaches_the_parameters(run)
 
 
-TRIED: set[str] = set()
-"""The networks that have survived."""
-
-
-def step(run: Run) -> None:
+def loss_reaches_the_parameters(run: Run) -> None:
+    """What an optimiser makes of gradients asks nothing more of a network, and half of a large one's time."""
     assert run.config.data is not None
     assert run.config.recipe is not None
     network = build_network(run.config.model, run.config.data, run.config.recipe.init, seed=0).train()
     shape = data_shape(run.config.data)
-    side = min(shape.size, max(STEP_SIZE, network.min_size))
-    optimizer = make_optimizer(network, run.config.recipe)
-    before = [parameter.detach().clone() for parameter in network.parameters()]
+    side = min(shape.size, max(IMAGE_SIZE, network.min_size))
     outputs = network(torch.randn(2, shape.channels, side, side))
     logits = outputs.logits if isinstance(outputs, AuxOutput) else outputs
     assert logits.shape == (2, shape.classes)
-    loss = F.cross_entropy(logits, torch.tensor([0, 1]))
-    assert torch.isfinite(loss)
-    loss.backward()
-    optimizer.step()
-    moved = sum(not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
-    assert moved > 0.1 * len(before)  # at p_L 0.2 a fifth of the blocks is trained in one step
-    assert count_parameters(network) == sum(a.numel() for a in before)
+    F.cross_entropy(logits, torch.tensor([0, 1])).backward()
+    norms = [0.0 if weight.grad is None else float(vector_norm(weight.grad)) for weight in network.parameters()]
+    assert all(isfinite(norm) for norm in norms)
+    assert sum(norm > 0 for norm in norms) > 0.1 * len(norms)  # at p_L 0.2 a fifth of the blocks is trained in one step
