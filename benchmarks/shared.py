@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from replicate.report.verdict_file import VERDICTS, read_verdicts, verdict_paths
-from replicate.report.write import RECORDS, read_records, records_file, results_lock, write_files, write_index
+from replicate.report.write import results_lock, write_files, write_index
+from replicate.runs.committed import RECORDS, read_records, records_file
 from replicate.runs.store import RunStore
 
 SPACES, PROCESSES = 2, 4

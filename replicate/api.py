@@ -15,9 +15,10 @@ from replicate.experiments.catalogue import find
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run, config_class, run_id, training_config
 from replicate.paths import conf_dir
-from replicate.report import Findings, VariantFindings, available_records, committed_records, findings_of, judge
+from replicate.report import Findings, VariantFindings, findings_of, judge
 from replicate.report.verdict_file import ROW, answered
 from replicate.report.write import runs_frame
+from replicate.runs.committed import available_records, committed_records
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict

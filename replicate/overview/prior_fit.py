@@ -10,7 +10,7 @@ import pandas as pd
 from replicate.errors import UserError
 from replicate.experiments.scale import Scale
 from replicate.report.verdict_file import read_verdicts, verdict_paths
-from replicate.report.write import RECORDS, read_records
+from replicate.runs.committed import RECORDS, read_records
 from replicate.runs.provenance import git
 from replicate.runs.records import Record
 from replicate.verdicts.prior import Prior, fit_prior

@@ -9,10 +9,11 @@ from rich.console import Console
 from replicate.errors import UserError
 from replicate.experiments.catalogue import catalogue, find
 from replicate.experiments.experiment import Experiment, load_experiment
-from replicate.report import Findings, available_records, findings_of, judge, terminal
+from replicate.report import Findings, findings_of, judge, terminal
 from replicate.report.formats import check_format, formatted
 from replicate.report.publish import publish
-from replicate.report.write import result_folder, write_index
+from replicate.report.write import write_index
+from replicate.runs.committed import available_records, result_folder
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from replicate.experiments.experiment import NEUTRAL
-from replicate.report import folder_of
 from replicate.report.findings import Findings
 from replicate.report.write import write_index, write_results
+from replicate.runs.committed import folder_of
 from replicate.verdicts import Verdict
 
 HARMLESS = (*NEUTRAL, "variant=", "seed=", "data.root=", "data.download=")

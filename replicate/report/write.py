@@ -2,15 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from replicate.errors import UserError, first_line
-from replicate.files import locked, read_file, write_atomic
+from replicate.errors import UserError
+from replicate.files import locked, write_atomic
 from replicate.report.collected import compressed, csv_bytes, measurements_frame, verdicts_frame
 from replicate.report.findings import Findings
 from replicate.report.forest import forest
@@ -18,19 +18,15 @@ from replicate.report.index import index_markdown
 from replicate.report.networks import networks
 from replicate.report.table import markdown
 from replicate.report.verdict_file import VERDICTS, VerdictFile, read_verdicts, verdict_file, verdict_paths
-from replicate.runs.records import Record, parse_line, sealed_line
+from replicate.runs.committed import RECORDS, read_records, records_file
+from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 
-RECORDS, RUNS, TABLE, FIGURE = "records.jsonl", "runs.csv", "table.md", "figure.svg"
+RUNS, TABLE, FIGURE = "runs.csv", "table.md", "figure.svg"
 INDEX, ALL_VERDICTS, ALL_MEASUREMENTS = "README.md", "verdicts.csv", "measurements.csv.gz"
 LOCK = ".lock"
 PACKAGES = ("torch", "torchvision")
 HARDWARE = ("cpu", "gpu", "threads")
-
-
-def result_folder(results_dir: Path, paper: str, experiment: str, scale: str) -> Path:
-    """Where the results of one experiment at one scale lie."""
-    return results_dir / paper / experiment / scale
 
 
 def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path) -> None:
@@ -50,11 +46,6 @@ def write_results(findings: Findings, verdicts: Sequence[Verdict], folder: Path)
         files[FIGURE] = figure_svg(findings)
     with results_lock(folder.parents[2]):
         write_files(folder, files)
-
-
-def records_file(records: Iterable[Record]) -> bytes:
-    """A sealed line for each record, also for one that two variants share."""
-    return "".join(f"{sealed_line(record)}\n" for record in {record.id: record for record in records}.values()).encode()
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> None:
@@ -114,38 +105,6 @@ def results_lock(results_dir: Path) -> Iterator[None]:
         except OSError as error:
             raise UserError(f"cannot write the results to {results_dir}: {error.strerror}") from error
         yield
-
-
-def read_records(path: Path) -> list[Record]:
-    """The records of a records.jsonl, none if there is no such file.
-
-    Raises UserError for a line that is damaged, stands twice or was changed by hand: its seal tells. Files of an older
-    suite have no seals at all.
-    """
-    records: dict[str, Record] = {}
-    any_sealed: bool | None = None
-    for number, line in enumerate(lines_of(path), start=1):
-        try:
-            record, sealed = parse_line(line)
-            if any_sealed is not None and sealed != any_sealed:
-                raise ValueError("it has no seal, others have" if any_sealed else "it has a seal, others have none")
-            if record.id in records and (sealed or records[record.id] != record):  # older files may repeat a record
-                raise ValueError(f"{record.id} stands twice")
-        except ValueError as error:
-            why = first_line(error).splitlines()[0]
-            raise UserError(f"{path}, line {number}, is no record ({why}); take the file from git again") from error
-        records[record.id], any_sealed = record, sealed
-    return list(records.values())
-
-
-def lines_of(path: Path) -> list[bytes]:
-    """The lines of a file, none if there is no such file. Raises UserError for a folder or pipe in its place."""
-    try:
-        return read_file(path).splitlines()
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def runs_frame(findings: Findings) -> pd.DataFrame:

@@ -10,11 +10,12 @@ from replicate.experiments.experiment import load_experiment
 from replicate.experiments.scale import Scale
 from replicate.overview.standing import standings
 from replicate.papers import Claim, Paper, load_paper, paper_ids
-from replicate.report import Findings, committed_records, findings_of, folder_of, judge
+from replicate.report import Findings, findings_of, judge
 from replicate.report.forest import Forest, forest
 from replicate.report.networks import NETWORKS
 from replicate.report.verdict_file import verdict_file
 from replicate.report.write import FIGURE
+from replicate.runs.committed import committed_records, folder_of
 from replicate.verdicts import Outcome, Verdict
 
 COUNTED = {Outcome.HOLDS: Outcome.EXACT, Outcome.OPPOSITE: Outcome.DIFFERS}

@@ -36,7 +36,8 @@ def run_within_budget(name: str, overrides: Sequence[str], results: Path, quiet:
 
 def extend(experiment: Experiment, deadline: float, results: Path, quiet: bool = False) -> list[Run]:
     """Further looks until every claim has its answer or the next look does not fit; returns runs that failed."""
-    from replicate.report import available_records, findings_of  # here, since statistics are slow to import
+    from replicate.report import findings_of  # here, since statistics are slow to import
+    from replicate.runs.committed import available_records
     from replicate.sweep.sequential import next_step
 
     store, costs = RunStore(experiment.runs_dir), CostBook()

@@ -8,8 +8,8 @@ from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
 from replicate.overview.seeds_needed import as_text, power_plan
-from replicate.report import available_records, folder_of
 from replicate.report.publish import as_declared
+from replicate.runs.committed import available_records, folder_of
 from replicate.runs.store import RunStore
 from replicate.sweep.plan import plan_of
 from replicate.sweep.preflight import check_runs

@@ -22,7 +22,8 @@ from replicate.experiments.recipe import recipe_names
 from replicate.models.extension import NAMED, load_named_model
 from replicate.papers.schema import Paper
 from replicate.paths import conf_dir
-from replicate.report import Findings, available_records, findings_of, judge
+from replicate.report import Findings, findings_of, judge
+from replicate.runs.committed import available_records
 from replicate.runs.store import RunStore
 from replicate.sweep.budget import extend
 from replicate.sweep.launch import do_runs

@@ -8,7 +8,7 @@ from typing import Any
 from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
-from replicate.report import available_records
+from replicate.runs.committed import available_records
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.sweep.costs import CostBook

@@ -11,7 +11,7 @@ from replicate.errors import UserError
 from replicate.experiments.catalogue import Entry
 from replicate.experiments.experiment import load_experiment
 from replicate.experiments.kinds import STUDIES
-from replicate.report.write import RECORDS, read_records, result_folder
+from replicate.runs.committed import RECORDS, read_records, result_folder
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.sweep.launch import do_runs

@@ -16,8 +16,9 @@ from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment, load_experiment
 from replicate.experiments.run_config import Run
 from replicate.experiments.scale import Scale
-from replicate.report import Findings, findings_of, joint_records, judge
+from replicate.report import Findings, findings_of, judge
 from replicate.report.publish import publish
+from replicate.runs.committed import joint_records
 from replicate.runs.store import RunStore
 from replicate.sweep.budget import tell
 from replicate.sweep.costs import CostBook

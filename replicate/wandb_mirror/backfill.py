@@ -14,7 +14,7 @@ from replicate.experiments.run_config import Run
 from replicate.files import canonical, digest
 from replicate.report import findings_of, judge
 from replicate.report.findings import Findings
-from replicate.report.write import RECORDS, read_records
+from replicate.runs.committed import RECORDS, read_records
 from replicate.runs.records import Record
 from replicate.runs.store import RunStore
 from replicate.wandb_mirror.ledger import Ledger

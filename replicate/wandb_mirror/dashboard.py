@@ -10,11 +10,12 @@ from wandb_workspaces.reports.v2 import interface as wr
 
 from replicate.compat import report_specification
 from replicate.experiments.experiment import load_experiment
-from replicate.report import available_records, findings_of, judge
+from replicate.report import findings_of, judge
 from replicate.report.findings import Findings, VariantFindings
 from replicate.report.table import markdown_table, table_frame
 from replicate.report.verdict_words import verdict_sentence
 from replicate.report.wording import capital, comparison, heading, run_summary, title
+from replicate.runs.committed import available_records
 from replicate.runs.store import RunStore
 from replicate.verdicts import Verdict
 from replicate.wandb_mirror.intervals import curve_name

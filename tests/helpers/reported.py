@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from replicate.experiments.experiment import Experiment
-from replicate.report import Findings, findings_of, folder_of, judge, write_index
+from replicate.report import Findings, findings_of, judge, write_index
 from replicate.report.write import write_results
+from replicate.runs.committed import folder_of
 from replicate.runs.records import Record
 from replicate.verdicts import Verdict
 

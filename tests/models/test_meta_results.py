@@ -100,10 +100,11 @@ def test_torch_itself_answers_other_calls(operation: Any, args: tuple[Any, ...],
     assert quick_result(operation, args, kwargs) is None
 
 
-@pytest.mark.parametrize("module", ["torch._dynamo", "sympy"])
-def test_a_plan_does_not_load_torchs_compiler(module: str) -> None:
+def test_a_plan_loads_neither_torchs_compiler_nor_statistics() -> None:
+    """They would take as long as all the rest of it."""
     code = (
         "import sys; from pathlib import Path; from replicate.sweep.plan import make_plan;"
-        f"make_plan('resnext_cardinality', ['scale=laptop'], Path('results')); print('{module}' in sys.modules)"
+        "make_plan('resnext_cardinality', ['scale=laptop'], Path('results'));"
+        "print(*sorted({'torch._dynamo', 'sympy', 'pandas', 'scipy'} & {*sys.modules}))"
     )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == ""

@@ -15,7 +15,7 @@ from replicate.report.figures.forest_figure import draw_forest
 from replicate.report.forest import FOREST, Forest, ForestLine, forest
 from replicate.report.networks import networks
 from replicate.report.verdict_file import VerdictFile, all_verdicts
-from replicate.report.write import RECORDS, read_records
+from replicate.runs.committed import RECORDS, read_records
 from replicate.verdicts import Outcome
 from replicate.verdicts.comparisons import Comparison, Region, Shape
 from tests.helpers.site_results import write_made_up_results

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from replicate.papers import load_paper
-from replicate.report import committed_records, write_index
+from replicate.report import write_index
 from replicate.report.collected import compressed, csv_bytes
 from replicate.report.verdict_file import all_verdicts
 from replicate.report.write import ALL_MEASUREMENTS, ALL_VERDICTS
+from replicate.runs.committed import committed_records
 from tests.helpers.site_results import write_made_up_results
 
 

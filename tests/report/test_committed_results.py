@@ -13,12 +13,13 @@ from replicate.experiments.catalogue import find
 from replicate.overview.choice import laptop_seconds
 from replicate.papers import load_paper, paper_ids
 from replicate.paths import PACKAGE
-from replicate.report import Findings, committed_records, write_index
+from replicate.report import Findings, write_index
 from replicate.report.figures.draw import own_figure
 from replicate.report.figures.style import drawn_columns
 from replicate.report.figures.table_figure import draw_table
 from replicate.report.verdict_file import EACH, VERDICTS
-from replicate.report.write import FIGURE, RECORDS, TABLE
+from replicate.report.write import FIGURE, TABLE
+from replicate.runs.committed import RECORDS, committed_records
 from replicate.site import pages
 from replicate.site.content import Content, Result, read_results
 from replicate.verdicts.frame import PILOT

@@ -11,9 +11,10 @@ from scipy import stats
 
 from replicate.errors import UserError
 from replicate.papers import load_paper
-from replicate.report import available_records, committed_records, joint_records, judge
+from replicate.report import judge
 from replicate.report.findings import Sample, gather
 from replicate.report.wording import DASH, decimals_of, estimate, published_cell
+from replicate.runs.committed import available_records, committed_records, joint_records
 from replicate.runs.store import RunStore
 from tests.helpers.made_up import LADDER, errors_falling, made_up_experiment, record_of
 from tests.helpers.reported import report

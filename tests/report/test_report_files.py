@@ -14,13 +14,14 @@ from rich.console import Console
 
 from replicate.errors import UserError
 from replicate.experiments.experiment import Experiment
-from replicate.report import Findings, committed_records, findings_of, judge, terminal, write_index
+from replicate.report import Findings, findings_of, judge, terminal, write_index
 from replicate.report.collected import cell
 from replicate.report.figures.draw import draw, figure_png, figure_svg
 from replicate.report.findings import gather
 from replicate.report.publish import publish
 from replicate.report.table import agreement, markdown, table_frame, without_html
 from replicate.report.wording import capital, duration, short_count
+from replicate.runs.committed import committed_records
 from replicate.runs.records import Record
 from tests.helpers.made_up import errors_falling, made_up_experiment, record_of
 from tests.helpers.reported import report

@@ -12,7 +12,7 @@ from torch import nn
 from replicate.errors import UserError
 from replicate.evaluation.score import FILE, Tally, load_tallies, save_tallies
 from replicate.files import canonical, digest, write_atomic
-from replicate.report.write import read_records
+from replicate.runs.committed import read_records
 from replicate.runs.progress import FILE as PROGRESS
 from replicate.runs.progress import read_progress
 from replicate.runs.records import sealed_line

@@ -13,11 +13,11 @@ from replicate.experiments.catalogue import catalogue
 from replicate.experiments.experiment import load_experiment
 from replicate.papers import load_paper, paper_ids
 from replicate.papers.titles import place
-from replicate.report import committed_records
 from replicate.report.findings import gather
 from replicate.report.forest import forest
 from replicate.report.verdict_file import all_verdicts
 from replicate.report.wording import cite
+from replicate.runs.committed import committed_records
 from replicate.site import build_site, pages
 from replicate.site.citations import bibtex
 from replicate.site.curves import curve_charts

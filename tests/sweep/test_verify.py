@@ -11,7 +11,7 @@ from replicate.cli.whole import verify
 from replicate.errors import UserError
 from replicate.experiments.catalogue import find
 from replicate.paths import PACKAGE
-from replicate.report.write import RECORDS, read_records, records_file
+from replicate.runs.committed import RECORDS, read_records, records_file
 from replicate.runs.records import Measurement, Record
 from replicate.sweep.redo import Verified, choose, compared
 from tests.runs.test_records import make_record

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from replicate.cli import app
 from replicate.overview.seeds_needed import as_text, power_plan
 from replicate.papers import load_paper
+from replicate.runs.committed import MOST_SEEDS
 from replicate.verdicts.effects import SEEN, seeds_for, seen_by
 from replicate.verdicts.looks import LOOKS, PLAN, Look
 from replicate.verdicts.moderated import Borrowed, estimate
@@ -38,6 +39,10 @@ def shown(effect: float, sweeps: int = 4000) -> list[float]:
         found |= at.p_below(0.0) <= look.alpha
         shares.append(float(np.mean(found)))
     return shares
+
+
+def test_records_of_all_looks_are_read() -> None:
+    assert LOOKS[-1] == MOST_SEEDS
 
 
 @pytest.mark.parametrize("seeds", LOOKS)

@@ -9,7 +9,7 @@ import pytest
 from replicate.errors import UserError
 from replicate.experiments.experiment import load_experiment
 from replicate.paths import PACKAGE
-from replicate.report.write import RECORDS, read_records
+from replicate.runs.committed import RECORDS, read_records
 from replicate.wandb_mirror import backfill
 from replicate.wandb_mirror.backfill import mirror_results, owners_of
 from tests.wandb_mirror.wandb_server import WandbServer, outside
