@@ -60,8 +60,9 @@ def quantity(column: str, table: Table | None, measured: Mapping[str, str]) -> Q
 
 
 def spoken(column: str) -> str:
-    """A column as a person says it: top1_error -> top-1 error."""
-    return re.sub(r"\b(top)(\d)", r"\1-\2", column.replace("_", " "))
+    """A column as a person says it: top1_error -> top-1 error, steps_to_reach -> steps to the level."""
+    words = column.replace("_", " ").replace("to reach", "to the level")
+    return re.sub(r"\b(top)(\d)", r"\1-\2", words)
 
 
 def unit_of(column: str, table: Table | None) -> str:
