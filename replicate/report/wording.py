@@ -1,7 +1,6 @@
 """Numbers and names as a person reads them; the same words in the terminal, in Markdown and in the figure."""
 
 import math
-import re
 from collections.abc import Sequence
 from statistics import median
 
@@ -9,14 +8,10 @@ from replicate.papers import Paper
 from replicate.papers.facts import Value
 from replicate.papers.units import unit
 from replicate.report.findings import Findings, Sample, VariantFindings
+from replicate.verdicts.quantities import spoken
 
 DASH = "–"  # nothing printed, or not applicable
 EXPLODED = 1e7  # no loss or rate of a training that stays within bounds is as large
-
-
-def label(metric: str) -> str:
-    """top1_error -> top-1 error."""
-    return re.sub(r"\b(top)(\d)", r"\1-\2", metric.replace("_", " "))
 
 
 def plural(count: int, noun: str) -> str:
@@ -34,7 +29,7 @@ def capital(text: str) -> str:
 def heading(findings: Findings, column: str) -> str:
     """A column with its unit: `top-1 error (%)`."""
     sign = unit(unit_of(findings, column)).sign
-    return f"{label(column)} ({sign})" if sign else label(column)
+    return f"{spoken(column)} ({sign})" if sign else spoken(column)
 
 
 def unit_of(findings: Findings, column: str) -> str:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from replicate.papers.units import unit
 from replicate.report.findings import Findings
-from replicate.report.wording import capital, label, unit_of
+from replicate.report.wording import capital, unit_of
 from replicate.site.axes import Axis, axis
+from replicate.verdicts.quantities import spoken
 
 MOST_POINTS = 120  # of one curve on the page; more would not be seen
 SIDE = 1000  # units of the drawing's square, which the page stretches
@@ -117,7 +118,7 @@ def curve_name(findings: Findings, metric: str) -> str:
     """`Train error (%)`; what has no unit keeps its bare name."""
     known = metric in findings.table.units or metric.endswith("error")
     sign = unit(unit_of(findings, metric)).sign if known else ""
-    return capital(f"{label(metric)} ({sign})" if sign else label(metric))
+    return capital(f"{spoken(metric)} ({sign})" if sign else spoken(metric))
 
 
 def curves_of(findings: Findings, rows: pd.DataFrame) -> list[Curve]:

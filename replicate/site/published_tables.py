@@ -8,8 +8,9 @@ from replicate.papers.facts import Value
 from replicate.papers.units import unit
 from replicate.report.findings import VariantFindings
 from replicate.report.table import count_line, decimal_places, measured_cell
-from replicate.report.wording import DASH, label, printed
+from replicate.report.wording import DASH, printed
 from replicate.site.content import Content, Result
+from replicate.verdicts.quantities import spoken
 
 MOST_COLUMNS = 12  # printed columns side by side; a wider table is listed, one printed number a line
 
@@ -84,7 +85,7 @@ def beside(table: Table, name: str, results: Sequence[Result]) -> list[Column]:
 def titled(table: Table, name: str) -> str:
     """A column's name with its unit."""
     sign = unit(table.units.get(name, "count")).sign
-    return f"{label(name)} ({sign})" if sign else label(name)
+    return f"{spoken(name)} ({sign})" if sign else spoken(name)
 
 
 def cell(row: Row, column: Column) -> str:

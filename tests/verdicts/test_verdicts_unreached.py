@@ -22,7 +22,7 @@ BELOW = {"kind": "order", "ascending": ["a", "b"]}
 def test_a_row_that_never_reaches_the_level_is_slower_than_one_that_does() -> None:
     found = verdict(FAST, NEVER, BELOW)
     assert found.outcome is Outcome.HOLDS
-    assert "Steps to reach of b: 3 of 3 runs ended before" in found.detail
+    assert "Steps to the level of b: 3 of 3 runs ended before" in found.detail
     assert verdict(NEVER, FAST, BELOW).outcome is Outcome.OPPOSITE
 
 
