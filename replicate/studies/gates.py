@@ -94,6 +94,7 @@ class ClassMeans:
         near = float((factors > NEAR_ONE).double().mean(1).sum())
         self.near_one[place] = self.near_one.get(place, 0.0) + near
 
+    @torch.no_grad()
     def collect(self, network: nn.Module, batches: Iterable[Batch]) -> list[Tensor]:
         """The mean factors of each gate, one row for each class: (classes, channels)."""
         with self.watching():

@@ -66,6 +66,12 @@ def test_gates_near_one_are_counted_over_images_and_channels(
     assert found["gates_near_one_last_but_one", None] == pytest.approx(share)
 
 
+def test_class_means_keep_no_graph(network: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> None:
+    """It would hold the maps of every batch."""
+    means = ClassMeans(gates_of(network), CLASSES).collect(network, batches)
+    assert not any(part.requires_grad for part in means)
+
+
 def test_spread_is_over_classes_and_not_over_channels() -> None:
     alike = torch.tensor([[0.1, 0.9], [0.1, 0.9], [0.1, 0.9]])
     apart = torch.tensor([[0.0, 0.5], [1.0, 0.5], [0.5, 0.5]])
