@@ -22,7 +22,7 @@ from replicate.training.network import build_network, network_options
 from replicate.verdicts.exact import agrees_to_printed_digits
 from tests.helpers.composed import over_paper_cases, paper_run
 
-IMAGE_SIZE = 48  # pixels: 224 ask nothing more of the graph and takes twenty times as long
+IMAGE_SIZE = 48  # pixels: 224 ask nothing more of the graph and take twenty times as long
 
 
 @cache
