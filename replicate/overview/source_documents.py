@@ -125,11 +125,14 @@ def summary(documents: tuple[Document, ...], answered: dict[str, str]) -> str:
 
 
 def state(item: Item, answered: dict[str, str]) -> str:
-    """left out, ready (no claim has an answer yet), or answered; a network that is built answers what describes it."""
+    """left out, ready (no claim has an answer yet), or answered; a network that is built answers what describes it.
+
+    `not run (laptop)` is no answer either: there are runs at that scale, but they measured nothing of the claim.
+    """
     if item.left_out:
         return "left out"
-    said = [answered.get(claim, UNANSWERED[1]) for claim in item.claims]
-    return "ready" if said and all(outcome in UNANSWERED for outcome in said) else "answered"
+    said = [one for claim in item.claims for one in answered.get(claim, UNANSWERED[1]).split(", ")]
+    return "ready" if said and all(one.startswith(UNANSWERED) for one in said) else "answered"
 
 
 def left_out(documents: tuple[Document, ...]) -> str:

@@ -91,6 +91,8 @@ def test_states_follow_the_answers() -> None:
     one, two, three = document.sections[0].items
     assert [state(item, {}) for item in (one, two, three)] == ["ready", "answered", "left out"]
     assert state(one, {"p/a": "not run", "p/b": "exact"}) == "answered"
+    assert state(one, {"p/a": "not run (laptop)", "p/b": "not run (laptop)"}) == "ready"
+    assert state(one, {"p/a": "not run (laptop), holds (paper)"}) == "answered"
     assert carried(one, {"p/b": "exact"}) == "`p/a`: no experiment; `p/b`: exact"
     text = page((document,), {"p/b": "exact"})
     assert "| T | 1 | 3 | 2 | 0 | 1 |" in text
