@@ -53,17 +53,16 @@ def check(config: Config) -> None:
 
 def run(task: Task[Config]) -> Outcome:
     """Counts the columns of the options, by default parameters and multiply-adds of the variant's network."""
-    config, once = task.run.config, counted_once()
+    config = task.run.config
     column = filled(Column(of="parameters"), config.options)
-    whole = once(config.model, column, column.layer)
-    found = counted(config, once)
-    return Outcome(tuple(singles(found)), parameters=whole.parameters, multiply_adds=whole.multiply_adds)
+    whole = counted_layers(config.model, column, column.layer)
+    return Outcome(tuple(singles(counted(config))), parameters=whole.parameters, multiply_adds=whole.multiply_adds)
 
 
-def counted(config: Config, count_layers: CountLayers | None = None) -> dict[str, float]:
+def counted(config: Config) -> dict[str, float]:
     """The number of every column. Raises UserError for a network, quantity or layer that does not exist."""
     columns = {name: column for name, column in config.options.columns.items() if column is not None}
-    once = count_layers or counted_once()
+    once = counted_once()
     return {name: measure(config.model, filled(column, config.options), once) for name, column in columns.items()}
 
 
