@@ -10,6 +10,7 @@ from replicate.experiments.composition import is_sweep
 from replicate.experiments.duration import spoken
 from replicate.experiments.experiment import Experiment
 from replicate.experiments.run_config import Run
+from replicate.runs.committed import available_records
 from replicate.runs.store import RunStore
 from replicate.sweep.costs import CostBook
 from replicate.sweep.executors import workers_of
@@ -37,7 +38,6 @@ def run_within_budget(name: str, overrides: Sequence[str], results: Path, quiet:
 def extend(experiment: Experiment, deadline: float, results: Path, quiet: bool = False) -> list[Run]:
     """Further looks until every claim has its answer or the next look does not fit; returns runs that failed."""
     from replicate.report import findings_of  # here, since statistics are slow to import
-    from replicate.runs.committed import available_records
     from replicate.sweep.sequential import next_step
 
     store, costs = RunStore(experiment.runs_dir), CostBook()
