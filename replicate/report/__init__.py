@@ -11,6 +11,7 @@ from replicate.report.write import write_index
 from replicate.runs.committed import MOST_SEEDS
 from replicate.runs.records import Record
 from replicate.verdicts import Verdict, judge_all, rows_needed
+from replicate.verdicts.few_classes import top1_metric, top1_names
 
 ERROR, LOSS = "test_error", "test_loss"
 """On a laptop the loss may decide in place of the error: it scatters less."""
@@ -52,9 +53,12 @@ def answered(findings: Findings, question: Callable[..., Answer]) -> Answer:
     chosen = [claims[name] for name in settings.claims]
     named = {column for claim in chosen for test in claim.test for column in test.columns_named()}
     named |= {premise.metric for claim in chosen for premise in claim.premise}
+    top1 = top1_names(settings.metrics)
+    named |= {top1_metric(settings.metrics[column]) for column in top1}
     wanted = {*findings.table.units, *findings.columns, *named, LOSS}  # sparing it the other curves
     frame = findings.frame[findings.frame["metric"].isin(wanted)]
     columns = [column for column, metric in settings.metrics.items() if metric == ERROR]
+    columns += [name for column, name in top1.items() if top1_metric(settings.metrics[column]) == ERROR]
     try:
         return question(
             chosen,

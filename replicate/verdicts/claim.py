@@ -12,6 +12,7 @@ from replicate.verdicts.collapse import weigh_collapse
 from replicate.verdicts.comparisons import Comparison, Condition, conditions_of
 from replicate.verdicts.evidence import NOT_MEASURED, Evidence, Scene, State, missing
 from replicate.verdicts.exact import weigh_exact
+from replicate.verdicts.few_classes import by_top1, coarse_columns
 from replicate.verdicts.frame import Run
 from replicate.verdicts.means import weigh, with_loss
 from replicate.verdicts.quantities import spoken
@@ -28,7 +29,8 @@ class Assessment:
     A claim of several comparisons holds if all of them are shown (an intersection-union test, which needs no
     correction; Berger 1982); it is the opposite if one is shown reversed at a level that they share. skipped: columns
     and ladders that were not measured and need not be; parts: those without which only part of the sentence was
-    measured; coarse: columns that are not weighed beside others; unmet: the premise that is not true here.
+    measured; coarse: columns that are not weighed beside others; by_top1: the claim has no others, and top-1 errors
+    stood for them; unmet: the premise that is not true here.
     """
 
     claim: Claim
@@ -37,6 +39,7 @@ class Assessment:
     skipped: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     coarse: frozenset[str] = frozenset()
+    by_top1: bool = False
     unmet: str = ""
     tree: tuple[float, ...] = field(default=(), repr=False)
 
@@ -123,8 +126,17 @@ def assess(claim: Claim, scene: Scene) -> Assessment:
     Of the columns and ladders of one test those not measured are skipped and named. Of the cases of a claim, and of its
     tests, those not measured make the verdict one on part of it.
     """
+    columns = {column for test in claim.test for column in test.columns_named()}
+    coarse = coarse_columns(columns, scene)
+    if coarse != columns or not coarse:
+        return _assess(claim, scene, coarse)
+    told, here = by_top1(claim, scene)
+    return replace(_assess(told, here, frozenset()), by_top1=told is not claim)
+
+
+def _assess(claim: Claim, scene: Scene, coarse: frozenset[str]) -> Assessment:
+    """The evidence on `claim` without that of the columns `coarse`."""
     scene = scene if may_use_loss(claim) else replace(scene, surrogate={})
-    coarse = scene.coarse({column for test in claim.test for column in test.columns_named()})
     whole = [list(_conditions(test, scene)) for test in claim.test]
     asked = [[condition for condition in each if not _columns(condition) & coarse] for each in whole]
     chosen = [

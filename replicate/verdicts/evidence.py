@@ -1,6 +1,6 @@
 """What one comparison of a claim's test gave, and the circumstances under which it was measured."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,7 +14,6 @@ from replicate.verdicts.quantities import Quantity, quantity
 NOT_MEASURED = "not measured: "
 MARGIN = 0.1
 """An effect under this share of the level is called small, unless another margin is asked for."""
-TOP5, HALF = "test_top5_error", 50.0  # percent
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,6 @@ class Scene:
 
     def quantity(self, column: str | None) -> Quantity:
         return quantity(column or "", self.table, self.measured)
-
-    def coarse(self, columns: Collection[str]) -> frozenset[str]:
-        """Top-5 errors among `columns` where guessing gives half of them: of ten classes. They say next to nothing.
-
-        None of them where a claim has no other column.
-        """
-        few = self.chance.get(TOP5, 100.0) <= HALF
-        found = {column for column in columns if few and self.measured.get(column, column).startswith(TOP5)}
-        return frozenset(found) if found < set(columns) else frozenset()
 
 
 class State(Enum):

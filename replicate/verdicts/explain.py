@@ -113,6 +113,8 @@ def _asides(found: Assessment) -> list[str]:
     if found.coarse:
         columns = ", ".join(spoken(column) for column in sorted(found.coarse))
         asides.append(f"{_capital(columns)} left out: of so few classes guessing finds half")
+    if found.by_top1:
+        asides.append("Top-1 errors stand for top-5 errors: of so few classes guessing finds half")
     return asides
 
 
