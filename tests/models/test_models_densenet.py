@@ -136,13 +136,21 @@ def run_step(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, Any]
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("options", [{}, BC], ids=["basic", "BC"])
 def test_memory_efficient_computes_the_same_and_repeats_no_convolution(options: dict[str, Any], training: bool) -> None:
-    """Logits, gradients, running statistics and the number of batches seen are equal bit by bit."""
+    """Logits, gradients, running statistics and the number of batches seen are equal bit by bit.
+
+    But the gradients of kernels: where their sums are split depends on where the maps lie in memory (one run of many
+    differed by 2e-9).
+    """
     naive = create_model("densenet_cifar", depth=16, growth_rate=4, **options).train(training)
     randomise(naive)
     efficient = create_model("densenet_cifar", depth=16, growth_rate=4, memory_efficient=True, **options)
     efficient.load_state_dict(naive.state_dict())
     images = torch.randn(4, 3, 8, 8)
     expected, measured = run_step(naive, images), run_step(efficient.train(training), images)
+    kernels = {name for name, value in expected[1].items() if value.dim() == 4}
+    assert kernels
+    for name in kernels:
+        torch.testing.assert_close(measured[1].pop(name), expected[1].pop(name), atol=1e-8, rtol=1e-5)
     torch.testing.assert_close(measured, expected, atol=0, rtol=0)
 
 

@@ -157,7 +157,8 @@ def draw_curves(axes: Axes, findings: Findings, ladder: LadderOfNetworks) -> Non
                 if place in (1, len(family.steps)):
                     axes.annotate(word, end, (3, 0), textcoords="offset points", fontsize=7, va="center")
         axes.plot([], [], dash, color=colour, label=family.name)
-    axes.legend(fontsize=8, frameon=False)
+    if any(family.name for family in ladder.families):
+        axes.legend(fontsize=8, frameon=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.set_ylabel("train error (%)")
