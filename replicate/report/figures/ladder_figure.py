@@ -14,7 +14,7 @@ from replicate.papers.printed import is_number
 from replicate.report.figures.style import GRID, INK, prints, titles
 from replicate.report.findings import Findings
 from replicate.report.ladders import Family, LadderOfNetworks, ladders
-from replicate.report.wording import heading
+from replicate.report.wording import heading, unit_of
 
 # Okabe and Ito's colours with markers and dashes, one of each a family
 LOOKS = (
@@ -95,6 +95,10 @@ def draw_column(axes: Axes, findings: Findings, ladder: LadderOfNetworks, column
         error = half if half.any() else None
         axes.errorbar(x, y, error, fmt=f"{marker}{dash}", color=colour, markersize=5, capsize=3)
         name_line(axes, family.name + (power(x, y) if grows else ""), x, y, colour)
+    beyond = any((y - half).min() < 0 or (y + half).max() > 100 for _, _, (_, y, half) in drawn)
+    if beyond and unit_of(findings, column).startswith("percent"):  # an interval, which no error can be
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.0), min(high, 100.0))
     if grows:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
