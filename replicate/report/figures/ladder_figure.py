@@ -96,7 +96,7 @@ def draw_column(axes: Axes, findings: Findings, ladder: LadderOfNetworks, column
         axes.errorbar(x, y, error, fmt=f"{marker}{dash}", color=colour, markersize=5, capsize=3)
         name_line(axes, family.name + (power(x, y) if grows else ""), x, y, colour)
     beyond = any((y - half).min() < 0 or (y + half).max() > 100 for _, _, (_, y, half) in drawn)
-    if beyond and unit_of(findings, column).startswith("percent"):  # an interval, which no error can be
+    if beyond and unit_of(findings, column).startswith("percent"):  # an interval may, an error cannot
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0.0), min(high, 100.0))
     if grows:
